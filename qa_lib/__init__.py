@@ -1,0 +1,76 @@
+"""Service-quality research with the RATER index: from a raw survey export to a validated bilingual report.
+
+The public names below are all a user needs; each is loaded from its room when first used, so that importing the
+package, and asking the command line for help, stays instant.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "study": {
+        "study": ("Study", "read_study"),
+        "instrument": ("Instrument", "read_instrument"),
+        "responses": ("Responses", "read_responses"),
+        "screening": ("screen",),
+    },
+    "sufficient": {
+        "moments": ("Moments", "moments"),
+        "ordinal": ("polychoric", "polyserial"),
+    },
+    "models": {
+        "fit": ("cfa", "sem"),
+        "compare": ("compare_models",),
+    },
+    "trust": {
+        "describe": ("describe", "correlations"),
+        "reliability": ("reliability", "retest"),
+        "factors": ("factorability", "parallel_analysis", "efa"),
+        "validity": ("validity",),
+        "invariance": ("invariance",),
+        "cutoffs": ("cutoffs",),
+    },
+    "effects": {
+        "regression": ("drivers",),
+        "asymmetry": ("penalty_reward", "kano"),
+        "priorities": ("ipa",),
+        "pls": ("pls",),
+        "robustness": ("robustness",),
+    },
+    "tracking": {
+        "indicators": ("gap", "rater_index", "nps", "csat", "band"),
+        "periods": ("compare_periods",),
+        "league": ("league_table",),
+        "control": ("control_chart",),
+        "composite": ("composite",),
+        "weighting": ("rake", "response_rates"),
+        "planning": ("sample_size",),
+    },
+    "operations": {
+        "kpis": ("kpis",),
+        "scorecards": ("score_contacts",),
+        "sampling": ("monitoring_plan",),
+        "agreement": ("agreement",),
+    },
+    "report": {
+        "render": ("render",),
+    },
+}
+_HOMES = {
+    name: f"qa_lib.{room}.{file}" for room, files in _ROOMS.items() for file, names in files.items() for name in names
+} | {"simulate": "qa_lib.simulation"}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'qa_lib' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

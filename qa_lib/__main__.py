@@ -1,0 +1,3 @@
+from qa_lib.cli import main
+
+main()

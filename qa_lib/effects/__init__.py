@@ -1,0 +1,1 @@
+"""What moves satisfaction, how surely, and what to do about it."""

@@ -1,0 +1,1 @@
+"""The CFA and SEM engine."""

@@ -1,0 +1,1 @@
+"""What the service did: KPIs, scorecards, monitoring, calibration."""

@@ -1,0 +1,1 @@
+"""What the reader sees: charts, sentences, pages, site."""

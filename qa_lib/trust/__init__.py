@@ -1,0 +1,1 @@
+"""May the numbers be trusted: reliability, factors, validity, invariance."""
