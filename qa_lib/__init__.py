@@ -61,7 +61,7 @@ _HOMES = {
     name: f"qa_lib.{room}.{file}" for room, files in _ROOMS.items() for file, names in files.items() for name in names
 } | {"simulate": "qa_lib.simulation"}
 
-__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> object:
