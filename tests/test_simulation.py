@@ -1,0 +1,90 @@
+"""The simulated survey gives back its population, and the demo study is what its population file says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from scipy.stats import norm
+
+import qa_lib as qa
+from qa_lib.errors import StudyError
+
+DEMO = Path(__file__).parent.parent / "data" / "raw" / "demo"
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return yaml.safe_load((DEMO / "population.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def clean(spec):
+    """A large sample of the same population without shifts, careless and missing answers, or translation effects."""
+    survey = spec["survey"] | {
+        "responses_per_period": 2000, "shifts": [], "careless": {"share": 0}, "missing": {}, "translation": {},
+    }  # fmt: skip
+    return qa.simulate({"survey": survey}, seed=7)
+
+
+def test_committed_responses_are_what_the_population_file_gives(tmp_path):
+    for path in qa.simulate(DEMO / "population.yaml").write(tmp_path):
+        assert path.read_bytes() == (DEMO / path.relative_to(tmp_path)).read_bytes(), path.name
+
+
+def test_same_seed_same_numbers_other_seed_other_numbers(spec):
+    first, again, other = (qa.simulate(spec, seed=seed).responses for seed in (3, 3, 4))
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
+def test_item_distributions_are_those_of_the_thresholds(clean):
+    answers, n = clean.responses, len(clean.responses)
+    for item, (_, spec, scale) in clean.population.items.items():
+        cuts = norm.cdf(np.array([-np.inf, *scale.thresholds, np.inf]) - spec.level)
+        expected = np.diff(cuts)
+        observed = answers[item].value_counts().reindex(scale.first + np.arange(len(expected)), fill_value=0) / n
+        assert (np.abs(observed - expected) < 4.5 * np.sqrt(expected * (1 - expected) / n)).all(), item
+
+
+def test_careless_share_attention_and_missing_rates(spec):
+    survey = spec["survey"] | {"responses_per_period": 2000}
+    drawn = qa.simulate({"survey": survey}, seed=11)
+    right = drawn.responses["attention"] == 4
+    assert drawn.careless.mean() == pytest.approx(0.06, abs=0.007)
+    assert right[drawn.careless].mean() == pytest.approx(0.35, abs=0.05)
+    assert right[~drawn.careless].mean() == pytest.approx(0.985, abs=0.005)
+    phone = drawn.responses["channel"] == "phone"
+    assert drawn.responses.loc[phone, "T1"].isna().mean() == pytest.approx(0.10, abs=0.015)
+    assert drawn.responses["R1"].isna().mean() == pytest.approx(0.012, abs=0.004)
+
+
+def test_responsiveness_falls_in_one_branch_only():
+    answers = qa.simulate(DEMO / "population.yaml").responses
+    score = answers[["S1", "S2", "S3", "S4"]].mean(axis=1)
+    late = answers["period"] >= "2026-09"
+    early = answers["period"].between("2026-03", "2026-06")
+    change = score[late].groupby(answers["branch"]).mean() - score[early].groupby(answers["branch"]).mean()
+    assert change["riverside"] < -0.7
+    assert change.drop("riverside").abs().max() < 0.25
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"factor_correlations": {"reliability": {"assurance": 0.99, "empathy": -0.99}}}, "positive definite"),
+        ({"structural": {"satisfaction": {"reliability": 1.2}}}, "more than all"),
+        ({"structural": {"satisfaction": {"price": 0.2}}}, "price"),
+        ({"careless": {"share": 1.5}}, "survey.careless.share"),
+        ({"colour": "red"}, "survey.colour"),
+        ({"shifts": [{"factor": "empathy", "by": 1, "where": {"branch": "moon"}}]}, "moon"),
+    ],
+)
+def test_impossible_populations_are_refused(spec, change, message):
+    with pytest.raises(StudyError, match=message):
+        qa.simulate({"survey": spec["survey"] | change}, seed=1)
+
+
+def test_absent_file_is_named():
+    with pytest.raises(StudyError, match=r"nowhere\.yaml"):
+        qa.simulate("nowhere.yaml")
