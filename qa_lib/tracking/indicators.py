@@ -204,10 +204,9 @@ def nps(x: ArrayLike, weights: Weights = None, conf_level: float = 0.95) -> Esti
     """Net promoter score in points (−100 to 100) of answers on 0–10 (Reichheld 2003, HBR 81(12)).
 
     Promoters answer 9–10, detractors 0–6. The standard error is multinomial, √((p + d − (p − d)²)/n); the interval
-    is the adjusted Wald interval of a difference of two shares of the same sample, one promoter and one detractor
-    added (Bonett and Price 2012, doi:10.3102/1076998611411915), which keeps its level in small samples. Terms:
-    ``nps`` in points; ``promoters``, ``passives``, ``detractors`` as shares (0–1) with Wilson's intervals. Under
-    weights n is Kish's effective n.
+    is the adjusted Wald interval with ¾ promoters, ¾ detractors and 1½ passives added, which keeps its level in small
+    samples best (Rocks 2016, doi:10.1080/00031305.2016.1182946). Terms: ``nps`` in points; ``promoters``,
+    ``passives``, ``detractors`` as shares (0–1) with Wilson's intervals. Under weights n is Kish's effective n.
 
     >>> nps([10, 9, 9, 8, 7, 6, 0, 10]).tidy()[["term", "estimate"]].to_numpy().tolist()
     [['nps', 25.0], ['promoters', 0.5], ['passives', 0.25], ['detractors', 0.25]]
@@ -221,20 +220,20 @@ def nps(x: ArrayLike, weights: Weights = None, conf_level: float = 0.95) -> Esti
         "detractors": counts.share(answers <= 6),
     }
     up, down = shares["promoters"], shares["detractors"]
-    low, high = _bonett_price(up, down, n, conf_level)
+    low, high = _adjusted_wald(up, down, n, conf_level)
     error = 100 * np.sqrt((up + down - (up - down) ** 2) / n) if counts.n else np.nan
     rows = [_share_row("nps", 100 * (up - down), error, 100 * low, 100 * high, counts)]
     for term, share in shares.items():
         error = np.sqrt(share * (1 - share) / n) if counts.n else np.nan
         rows.append(_share_row(term, share, error, *wilson(share, n, conf_level), counts))
-    return _estimates("nps", pd.DataFrame(rows), answers, "adjusted Wald interval (Bonett and Price)", conf_level)
+    return _estimates("nps", pd.DataFrame(rows), answers, "adjusted Wald interval (Rocks 2016)", conf_level)
 
 
-def _bonett_price(up: float, down: float, n: float, conf_level: float) -> tuple[float, float]:
+def _adjusted_wald(up: float, down: float, n: float, conf_level: float) -> tuple[float, float]:
     """Interval of up − down, both shares of one sample of n."""
     z = t_quantile(conf_level, np.inf)
-    up, down = (up * n + 1) / (n + 2), (down * n + 1) / (n + 2)
-    half = z * np.sqrt((up + down - (up - down) ** 2) / (n + 2))
+    up, down = (up * n + 0.75) / (n + 3), (down * n + 0.75) / (n + 3)
+    half = z * np.sqrt((up + down - (up - down) ** 2) / (n + 3))
     return max(up - down - half, -1.0), min(up - down + half, 1.0)
 
 

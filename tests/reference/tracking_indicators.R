@@ -51,10 +51,10 @@ wil <- prop.test(sum(top), length(top), correct = FALSE)$conf.int
 mobi <- read.csv(file.path(shared, "ecsi_mobi", "mobi.csv"))
 g <- t.test(mobi$PERQ1, mobi$CUEX1, paired = TRUE)
 
-# NPS on the recommendation-like item CUSL3 (1-10): multinomial error, adjusted Wald
+# NPS on the recommendation-like item CUSL3 (1-10): multinomial error, adjusted Wald (Rocks 2016)
 x <- mobi$CUSL3; n <- length(x); up <- sum(x >= 9); down <- sum(x <= 6)
-p <- up / n; q <- down / n; p2 <- (up + 1) / (n + 2); q2 <- (down + 1) / (n + 2)
-half <- qnorm(.975) * sqrt((p2 + q2 - (p2 - q2)^2) / (n + 2))
+p <- up / n; q <- down / n; p2 <- (up + .75) / (n + 3); q2 <- (down + .75) / (n + 3)
+half <- qnorm(.975) * sqrt((p2 + q2 - (p2 - q2)^2) / (n + 3))
 indicator <- (x >= 9) - (x <= 6)
 
 out <- list(
