@@ -74,8 +74,8 @@ def sample_size(
 
     - margin: n = z²v/margin² (Cochran 1977, eq. 4.4 and 4.2), v = sd², p(1 − p), or p + d − (p − d)² in points²;
       alpha: 2 + 2k/((k − 1)s²), s = asinh(margin/(1 − α))/z (Bonett 2002, doi:10.3102/10769986027004335).
-    - change: means by the exact power of the t test (both tails, as power.t.test with strict=TRUE), shares by Fleiss, Levin and Paik (2003,
-      eq. 4.14, as power.prop.test), NPS by n = 2v(z₁ + z₂)²/change².
+    - change: means by the exact power of the t test (both tails, as R's power.t.test with strict=TRUE), shares by
+      Fleiss, Levin and Paik (2003, eq. 4.14, as power.prop.test), NPS by n = 2v(z₁ + z₂)²/change².
 
     ``design_effect`` multiplies n; ``population`` (N, finite) then gives n/(1 + (n − 1)/N), Cochran's eq. 4.2;
     ``invitations`` = n ÷ ``response_rate``. Raises ``ResponseError`` for what is missing or impossible.
