@@ -1,0 +1,82 @@
+"""The command line: ``qa report``, ``qa check`` and what else a month needs.
+
+Exit codes: 0 all is well, 1 a page failed, 2 bad input. Heavy imports wait until a command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import qa_lib
+from qa_lib.errors import QaError
+
+app = typer.Typer(
+    name="qa",
+    help="From a raw survey export to a validated, bilingual report on service quality.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+StudyFolder = Annotated[Path, typer.Argument(help="The study's folder, such as data/raw/demo.", metavar="STUDY")]
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"qa_lib {qa_lib.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def report(
+    study: StudyFolder,
+    period: Annotated[str | None, typer.Option(help="Such as 2026-10, 2026-Q3 or 2026; the newest by default.")] = None,
+    by: Annotated[str | None, typer.Option(help="Also a report for every value of this segment.")] = None,
+    lang: Annotated[
+        list[str] | None, typer.Option(help="en or zh; may be repeated. All of the study by default.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Pages rendered side by side.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Render pages that are up to date, too.")] = False,
+) -> None:
+    """Render one period of a study into reports/STUDY/PERIOD and print the path of the index page."""
+    result = qa_lib.render(study, period, by=by, lang=lang or None, jobs=jobs, force=force)
+    for page in result.pages.itertuples():
+        detail = f"failed: {page.error}" if page.status == "failed" else page.status
+        typer.echo(f"{page.page:<28} {page.seconds:6.1f} s  {detail}", err=True)
+    typer.echo(result.index)
+    raise typer.Exit(0 if result.ok else 1)
+
+
+@app.command()
+def check(study: StudyFolder) -> None:
+    """List what is wrong, or worth a look, in a study's instrument and data."""
+    from qa_lib.study.study import check as find_problems
+
+    findings = find_problems(qa_lib.read_study(study))
+    for finding in findings.itertuples():
+        typer.echo(f"{finding.severity}: {finding.file}: {finding.where}: {finding.finding} {finding.advice}")
+    if findings.empty:
+        typer.echo("Nothing to mend.")
+    raise typer.Exit(2 if (findings["severity"] == "error").any() else 0)
+
+
+def main() -> None:
+    """Runs the command line; an error a user can mend is printed without a traceback."""
+    try:
+        app()
+    except QaError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,191 @@
+"""The report's pictures. Each function draws tidy rows and returns a Figure; words come in as labels.
+
+One meaning per colour: blue is this period, grey is context (earlier periods, everyone), orange calls for attention.
+Blue and orange differ for colour-blind readers and in print (Okabe and Ito 2008).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pylopdf_fonts_zh_cn
+import seaborn as sns
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+THIS, CONTEXT, ATTENTION, GRID = "#0072B2", "#8A8F98", "#D55E00", "#E3E6EA"
+DIVERGING = ["#B5541C", "#E8A77C", "#D9DCE1", "#8FBBDD", "#2B6CA3"]
+WIDTH = 7.6
+P = ParamSpec("P")
+
+
+@cache
+def _style() -> dict[str, object]:
+    font_file = Path(pylopdf_fonts_zh_cn.__file__).parent / "NotoSansSC-Regular.otf"
+    font_manager.fontManager.addfont(font_file)
+    family = font_manager.FontProperties(fname=font_file).get_name()
+    return {
+        "font.family": [family, "DejaVu Sans"],
+        "font.size": 10,
+        "axes.unicode_minus": False,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.spines.left": False,
+        "axes.edgecolor": CONTEXT,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": GRID,
+        "xtick.color": "#3A3F47",
+        "ytick.color": "#3A3F47",
+        "ytick.left": False,
+        "legend.frameon": False,
+    }
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draws in the report's style, with glyphs for Chinese, and leaves the caller's matplotlib settings alone."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(_style()):
+            fig = draw(*args, **kwargs)
+            fig.canvas.draw()
+            return fig
+
+    return drawn
+
+
+def _figure(height: float, width: float = WIDTH) -> tuple[Figure, mpl.axes.Axes]:
+    fig = Figure(figsize=(width, height), layout="constrained")
+    return fig, fig.subplots()
+
+
+@styled
+def scores(now: pd.DataFrame, before: pd.DataFrame | None, target: float | None, labels: Mapping[str, str]) -> Figure:
+    """Scores 0–100 with intervals, a row each; the period before as a grey ring; the target as a line.
+
+    ``now`` and ``before`` have columns ``label, estimate, conf_low, conf_high``; ``labels`` the words ``now, before,
+    target, axis``.
+    """
+    fig, ax = _figure(0.9 + 0.42 * len(now))
+    y = np.arange(len(now))[::-1]
+    if target is not None:
+        ax.axvline(target, color=ATTENTION, linewidth=1.2, linestyle=(0, (4, 3)), label=labels["target"])
+    if before is not None:
+        earlier = now[["label"]].merge(before, on="label", how="left")
+        ax.scatter(earlier["estimate"], y, s=60, facecolor="white", edgecolor=CONTEXT, label=labels["before"], zorder=3)
+    ax.hlines(y, now["conf_low"], now["conf_high"], color=THIS, linewidth=3, alpha=0.45, zorder=3)
+    ax.scatter(now["estimate"], y, s=42, color=THIS, label=labels["now"], zorder=4)
+    ax.set_yticks(y, now["label"])
+    ax.set_ylim(-0.6, len(now) - 0.4)
+    ax.set_xlabel(labels["axis"])
+    ax.grid(axis="y", visible=False)
+    fig.legend(loc="outside upper right", ncols=3, fontsize=9)
+    return fig
+
+
+@styled
+def trend(points: pd.DataFrame, target: float | None, labels: Mapping[str, str]) -> Figure:
+    """A score over the periods with its interval as a band; columns ``label, estimate, conf_low, conf_high``."""
+    fig, ax = _figure(2.5)
+    x = np.arange(len(points))
+    ax.fill_between(x, points["conf_low"], points["conf_high"], color=THIS, alpha=0.15, linewidth=0)
+    ax.plot(x, points["estimate"], color=THIS, marker="o", markersize=4, linewidth=1.6)
+    if target is not None:
+        ax.axhline(target, color=ATTENTION, linewidth=1.2, linestyle=(0, (4, 3)))
+        ax.annotate(
+            labels["target"], (0, target), xytext=(2, 3), textcoords="offset points", color=ATTENTION, fontsize=9
+        )
+    step = max(1, int(np.ceil(len(points) / 7)))
+    shown = x[::-1][::step][::-1]
+    ax.set_xticks(shown, [points["label"].iloc[i] for i in shown])
+    ax.set_ylabel(labels["axis"])
+    ax.grid(axis="x", visible=False)
+    return fig
+
+
+@styled
+def likert(shares: pd.DataFrame, levels: Sequence[str], labels: Mapping[str, str]) -> Figure:
+    """Diverging bars: a row per item, its share of every level, the middle level centred on zero.
+
+    ``shares`` is items × levels (from lowest to highest), rows summing to 1, indexed by the item's label.
+    """
+    fig, ax = _figure(1.2 + 0.3 * len(shares))
+    values = shares.to_numpy()
+    below = values.shape[1] // 2
+    left_edge = -values[:, :below].sum(axis=1) - (values[:, below] / 2 if values.shape[1] % 2 else 0)
+    starts = left_edge[:, None] + np.hstack([np.zeros((len(values), 1)), values.cumsum(axis=1)[:, :-1]])
+    colours = mpl.colors.LinearSegmentedColormap.from_list("likert", DIVERGING)(np.linspace(0, 1, values.shape[1]))
+    y = np.arange(len(values))[::-1]
+    for level, (name, colour) in enumerate(zip(levels, colours, strict=True)):
+        ax.barh(y, values[:, level], left=starts[:, level], color=colour, height=0.72, label=name)
+    ax.axvline(0, color="white", linewidth=1)
+    ax.set_yticks(y, shares.index)
+    ax.set_ylim(-0.6, len(values) - 0.4)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
+    ax.set_xlabel(labels["axis"])
+    ax.grid(axis="y", visible=False)
+    fig.legend(loc="outside upper center", ncols=min(len(levels), 5), fontsize=9)
+    return fig
+
+
+@styled
+def matrix(values: pd.DataFrame, labels: Mapping[str, str], diverging: bool = True, digits: int = 2) -> Figure:
+    """A square heat map with its numbers: correlations, or scores of units × dimensions."""
+    rows, columns = values.shape
+    fig, ax = _figure(0.9 + 0.42 * rows, min(WIDTH, 2.4 + 0.85 * columns))
+    limits = {"vmin": -1, "vmax": 1, "cmap": sns.blend_palette([DIVERGING[0], "white", DIVERGING[-1]], as_cmap=True)}
+    shades = limits if diverging else {"cmap": sns.light_palette(THIS, as_cmap=True)}
+    sns.heatmap(values, ax=ax, annot=True, fmt=f".{digits}f", cbar=False, linewidths=1, annot_kws={"size": 9}, **shades)
+    ax.set(xlabel=labels.get("x", ""), ylabel=labels.get("y", ""))
+    ax.tick_params(length=0)
+    ax.set_yticklabels(ax.get_yticklabels(), rotation=0)
+    return fig
+
+
+@styled
+def bars(rows: pd.DataFrame, labels: Mapping[str, str], reference: float | None = None) -> Figure:
+    """Horizontal bars with intervals, in the order given; columns ``label, estimate, conf_low, conf_high``."""
+    fig, ax = _figure(0.8 + 0.4 * len(rows))
+    y = np.arange(len(rows))[::-1]
+    ax.barh(y, rows["estimate"], color=THIS, alpha=0.8, height=0.6)
+    ax.hlines(y, rows["conf_low"], rows["conf_high"], color="#1F2328", linewidth=1.4)
+    if reference is not None:
+        ax.axvline(reference, color=ATTENTION, linewidth=1.2, linestyle=(0, (4, 3)), label=labels.get("reference", ""))
+        fig.legend(loc="outside upper right", fontsize=9)
+    ax.set_yticks(y, rows["label"])
+    ax.set_xlabel(labels["axis"])
+    ax.grid(axis="y", visible=False)
+    return fig
+
+
+@styled
+def priorities(rows: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
+    """Importance against performance with both intervals; what is weak and matters lies in the upper left.
+
+    Columns ``label, performance, performance_low, performance_high, importance, importance_low, importance_high``.
+    """
+    fig, ax = _figure(4.2)
+    x, y = rows["performance"], rows["importance"]
+    ax.axvline(x.mean(), color=CONTEXT, linewidth=1)
+    ax.axhline(y.mean(), color=CONTEXT, linewidth=1)
+    ax.hlines(y, rows["performance_low"], rows["performance_high"], color=THIS, alpha=0.35, linewidth=2)
+    ax.vlines(x, rows["importance_low"], rows["importance_high"], color=THIS, alpha=0.35, linewidth=2)
+    weak = (x < x.mean()) & (y > y.mean())
+    ax.scatter(x, y, s=70, color=np.where(weak, ATTENTION, THIS), zorder=4)
+    for label, across, up in zip(rows["label"], x, y, strict=True):
+        ax.annotate(label, (across, up), xytext=(7, 6), textcoords="offset points", zorder=5)
+    ax.margins(0.18)
+    ax.set(xlabel=labels["performance"], ylabel=labels["importance"])
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.text(0.01, 0.99, labels["act"], transform=ax.transAxes, va="top", color=ATTENTION, fontsize=9)
+    ax.text(0.99, 0.99, labels["keep"], transform=ax.transAxes, va="top", ha="right", color=CONTEXT, fontsize=9)
+    return fig

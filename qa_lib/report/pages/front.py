@@ -1,0 +1,329 @@
+"""The manager's page: where do we stand, what changed, where, why, what to do, may we trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from qa_lib.effects.regression import Drivers
+from qa_lib.errors import ResponseError
+from qa_lib.report import charts, display
+from qa_lib.report.pages.page import ReportPage, interval_columns
+from qa_lib.tracking.estimates import Estimates
+from qa_lib.tracking.indicators import band, csat, effort, nps
+from qa_lib.tracking.periods import adjust_p, change
+from qa_lib.trust.reliability import Reliability
+
+SIGNIFICANCE = 0.05
+_HISTORY_PERIODS = 6
+
+
+def headline(page: ReportPage) -> dict[str, tuple[Estimates, Estimates | None]]:
+    """Every headline figure of this period and of the one before: index, CSAT, NPS, effort, as far as asked."""
+    measures = {"rater_index": page.index} | {
+        name: _of_item(page, measure, page.outcomes[role])
+        for name, role, measure in (("csat", "satisfaction", csat), ("nps", "nps", nps), ("ces", "effort", effort))
+        if role in page.outcomes
+    }
+    return {
+        name: (measure(page.data), measure(page.before) if page.before is not None else None)
+        for name, measure in measures.items()
+    }
+
+
+def _of_item(page: ReportPage, measure: Callable[..., Estimates], item: str) -> Callable[[pd.DataFrame], Estimates]:
+    settings = {} if measure is nps else {"scale": page.instrument.scale_of(item)}
+    return lambda data: measure(data[item], weights=data["weight"] if page.weights else None, **settings)
+
+
+def where_we_stand(page: ReportPage, figures: dict[str, tuple[Estimates, Estimates | None]]) -> None:
+    """The lead sentence, the headline cards and the picture of the dimensions."""
+    text = page.text
+    index = figures["rater_index"][0].tidy().set_index("term")
+    row = index.loc["rater_index"]
+    display.paragraph(
+        text(
+            "lead",
+            period=text.period(page.period),
+            index=text.number(row["estimate"]),
+            interval=text.interval(row["conf_low"], row["conf_high"]),
+            band=text(f"band_{band(row['estimate'])}"),
+            n=text.count(len(page.data)),
+        ),
+        "lead",
+    )
+    display.cards([_card(page, name, *pair) for name, pair in figures.items()])
+    _dimension_chart(page, *figures["rater_index"])
+    display.paragraph(text(f"index_mapping_{page.study.spec.index_mapping}"), "note")
+
+
+def _card(page: ReportPage, name: str, now: Estimates, before: Estimates | None) -> dict[str, str]:
+    text = page.text
+    row = now.tidy().set_index("term").loc[name]
+    show = (
+        (lambda value: text.percent(value, 0)) if name == "csat" else (lambda value: text.number(value, _digits(name)))
+    )
+    target = page.study.spec.targets.get(name)
+    card = {
+        "label": text(name),
+        "value": show(row["estimate"]),
+        "detail": text("card_interval", low=show(row["conf_low"]), high=show(row["conf_high"])),
+    }
+    if target is not None:
+        card["detail"] += " · " + text("card_target", target=show(target))
+        card["mood"] = "good" if row["conf_low"] >= target else "bad" if row["conf_high"] < target else "neutral"
+    if before is not None:
+        moved = change(now, before).tidy().set_index("term").loc[name]
+        factor, unit = (100, text("points_percent")) if name == "csat" else (1, "")
+        sure = "change_sure" if moved["p_value"] < SIGNIFICANCE else "change_unsure"
+        amount = text.signed(factor * moved["estimate"], _digits(name)) + unit
+        card["change"] = text(sure, amount=amount, period=text.short_period(page.previous_period))
+    return card
+
+
+def _digits(name: str) -> int:
+    return 2 if name == "ces" else 1
+
+
+def _dimension_chart(page: ReportPage, now: Estimates, before: Estimates | None) -> None:
+    text = page.text
+    table = now.tidy()
+    names = [page.dimension_name(term) for term in table["term"]]
+    earlier = None
+    if before is not None:
+        past = before.tidy()
+        earlier = interval_columns(past, [page.dimension_name(term) for term in past["term"]])
+    dimensions = table[table["term"] != "rater_index"]
+    lowest = page.dimension_name(dimensions.loc[dimensions["estimate"].idxmin(), "term"])
+    highest = page.dimension_name(dimensions.loc[dimensions["estimate"].idxmax(), "term"])
+    target = page.study.spec.targets.get("rater_index")
+    labels = {
+        "now": text.period(page.period),
+        "before": text.period(page.previous_period) if page.previous_period else "",
+        "target": text("target"),
+        "axis": text("axis_0_100"),
+    }
+    drawn = charts.scores(interval_columns(table, names), earlier, target, labels)
+    display.figure(drawn, text("alt_scores", highest=highest, lowest=lowest))
+
+
+def what_changed(page: ReportPage, figures: dict[str, tuple[Estimates, Estimates | None]]) -> None:
+    """A sentence per dimension that moved beyond chance, then the table of all changes."""
+    text = page.text
+    now, before = figures["rater_index"]
+    if before is None:
+        display.paragraph(text("no_previous"))
+        return
+    table = change(now, before).tidy()
+    moved = table[(table["p_adjusted"] < SIGNIFICANCE) & (table["term"] != "rater_index")]
+    display.bullets(
+        [
+            text(
+                "dimension_up" if row.estimate > 0 else "dimension_down",
+                dimension=page.dimension_name(row.term),
+                amount=text.number(abs(row.estimate)),
+                interval=text.interval(row.conf_low, row.conf_high),
+            )
+            for row in moved.itertuples()
+        ]
+    )
+    if moved.empty:
+        display.paragraph(text("nothing_moved", period=text.period(page.previous_period)))
+    rows = pd.DataFrame(
+        {
+            text("dimension"): [page.dimension_name(term) for term in table["term"]],
+            text.period(page.previous_period): table["previous"].map(text.number),
+            text.period(page.period): table["current"].map(text.number),
+            text("change"): table["estimate"].map(text.signed),
+            text("interval_95"): [
+                text.interval(*pair) for pair in zip(table["conf_low"], table["conf_high"], strict=True)
+            ],
+            text("p_holm"): table["p_adjusted"].map(text.p_value),
+        }
+    )
+    display.table(rows, text("caption_changes"))
+
+
+def over_time(page: ReportPage) -> None:
+    """The RATER index of every period up to this one."""
+    text = page.text
+    periods = [name for name in page.study.periods() if name <= page.period and len(name) == len(page.period)]
+    rows = []
+    for name in periods:
+        data = _of_segment(page, page.study.responses(name).data)
+        if len(data) >= page.study.spec.minimum_cell:
+            rows.append(page.index(data).tidy().set_index("term").loc["rater_index"].rename(name))
+    if len(rows) < 2:
+        display.paragraph(text("no_previous"))
+        return
+    table = pd.DataFrame(rows)
+    points = interval_columns(table, [text.short_period(name) for name in table.index])
+    first, last = points.iloc[0], points.iloc[-1]
+    labels = {"target": text("target"), "axis": text("rater_index")}
+    display.figure(
+        charts.trend(points, page.study.spec.targets.get("rater_index"), labels),
+        text(
+            "alt_trend",
+            first=first["label"],
+            before=text.number(first["estimate"]),
+            last=last["label"],
+            now=text.number(last["estimate"]),
+        ),
+    )
+
+
+def _of_segment(page: ReportPage, data: pd.DataFrame) -> pd.DataFrame:
+    if not page.segment:
+        return data
+    column, _, value = page.segment.partition("=")
+    return data[data[column].astype(str) == value]
+
+
+def where_it_differs(page: ReportPage) -> None:
+    """For every segment: its scores by dimension, and which unit left its own recent level (Holm-corrected)."""
+    for segment in page.study.spec.segments:
+        if page.segment.startswith(f"{segment.id}=") or segment.id not in page.data:
+            continue
+        if len(page.data[segment.id].dropna().unique()) > 1:
+            _segment_section(page, segment.id, page.text.of(segment.name, segment.id))
+
+
+def _segment_section(page: ReportPage, column: str, name: str) -> None:
+    text = page.text
+    display.heading(name, f"segment-{column}", 3)
+    counts = page.data[column].value_counts().sort_index()
+    shown = [value for value, n in counts.items() if n >= page.study.spec.minimum_cell]
+    tables = {value: page.index(page.data[page.data[column] == value]).tidy().set_index("term") for value in shown}
+    if not tables:
+        display.paragraph(text("hidden_small", n=len(counts), minimum=page.study.spec.minimum_cell), "note")
+        return
+    signals = _signals(page, column, tables)
+    sentences = [
+        text(
+            "signal_up" if row.estimate > 0 else "signal_down",
+            unit=page.segment_label(column, row.unit),
+            dimension=page.dimension_name(row.term),
+            amount=text.number(abs(row.estimate)),
+            interval=text.interval(row.conf_low, row.conf_high),
+            periods=row.periods,
+        )
+        for row in signals.itertuples()
+    ]
+    display.bullets(sentences)
+    if not sentences:
+        display.paragraph(text("no_signal"))
+    marks = {(row.unit, row.term): "good" if row.estimate > 0 else "bad" for row in signals.itertuples()}
+    terms = list(next(iter(tables.values())).index)
+    rows = [
+        [page.segment_label(column, value), text.count(counts[value])]
+        + [text.number(tables[value].loc[term, "estimate"]) for term in terms]
+        for value in shown
+    ]
+    frame = pd.DataFrame(rows, columns=[name, text("n_responses"), *(page.dimension_name(term) for term in terms)])
+    classes = {
+        (shown.index(unit), 2 + terms.index(term)): mood for (unit, term), mood in marks.items() if term in terms
+    }
+    display.table(frame, text("caption_segment", segment=name), classes=classes)
+    if hidden := len(counts) - len(shown):
+        display.paragraph(text("hidden_small", n=hidden, minimum=page.study.spec.minimum_cell), "note")
+
+
+def _signals(page: ReportPage, column: str, now: dict[object, pd.DataFrame]) -> pd.DataFrame:
+    """Units whose dimension differs from their own mean over the periods before, corrected over the whole table."""
+    earlier = [name for name in page.study.periods() if name < page.period and len(name) == len(page.period)]
+    earlier = earlier[-_HISTORY_PERIODS:]
+    if not earlier:
+        return pd.DataFrame(columns=["unit", "term", "estimate", "conf_low", "conf_high", "periods"])
+    history = pd.concat([page.study.responses(name).data for name in earlier], ignore_index=True)
+    history = _of_segment(page, history)
+    rows = []
+    for unit in now:
+        past = history[history[column] == unit]
+        if len(past) >= page.study.spec.minimum_cell:
+            table = change(page.index(page.data[page.data[column] == unit]), page.index(past)).tidy()
+            rows.append(table[table["term"] != "rater_index"].assign(unit=unit, periods=len(earlier)))
+    if not rows:
+        return pd.DataFrame(columns=["unit", "term", "estimate", "conf_low", "conf_high", "periods"])
+    table = pd.concat(rows, ignore_index=True)
+    return table[adjust_p(table["p_value"], "holm") < SIGNIFICANCE]
+
+
+def priorities(page: ReportPage, drivers: Drivers | None, index: Estimates) -> None:
+    """Importance for satisfaction against performance, and in words what to work on first."""
+    text = page.text
+    if drivers is None:
+        return
+    rows = driver_positions(page, drivers, index)
+    labels = {key: text(f"priorities_{key}") for key in ("performance", "importance", "act", "keep")}
+    weak = rows[(rows["performance"] < rows["performance"].mean()) & (rows["importance"] > rows["importance"].mean())]
+    named = text.join(list(weak.sort_values("importance", ascending=False)["label"]))
+    strongest = rows.loc[rows["importance"].idxmax()]
+    display.paragraph(
+        text(
+            "strongest_driver",
+            dimension=strongest["label"],
+            share=text.percent(strongest["importance"]),
+            low=text.percent(strongest["importance_low"]),
+            high=text.percent(strongest["importance_high"]),
+        )
+    )
+    display.paragraph(text("work_on", dimensions=named) if named else text("work_on_none"))
+    display.figure(charts.priorities(rows, labels), text("alt_priorities", dimension=strongest["label"]))
+    display.paragraph(text("not_causal"), "note")
+
+
+def driver_positions(page: ReportPage, drivers: Drivers, index: Estimates) -> pd.DataFrame:
+    """Per dimension its importance share (general dominance) and its performance, with both intervals."""
+    importance = drivers.importance.tidy()
+    importance = importance[importance["method"] == "general_dominance"].set_index("term")
+    scale = importance["share"] / importance["estimate"]
+    performance = index.tidy().set_index("term")
+    return pd.DataFrame(
+        {
+            "label": [page.dimension_name(term) for term in importance.index],
+            "importance": importance["share"],
+            "importance_low": importance["conf_low"] * scale,
+            "importance_high": importance["conf_high"] * scale,
+            "performance": performance["estimate"].reindex(importance.index),
+            "performance_low": performance["conf_low"].reindex(importance.index),
+            "performance_high": performance["conf_high"].reindex(importance.index),
+        }
+    )
+
+
+def may_we_trust_it(page: ReportPage, reliability: Reliability | None, flags: pd.DataFrame | None) -> None:
+    """Answers received, reliability of every dimension, and the index without the flagged respondents."""
+    text = page.text
+    if reliability is not None:
+        verdicts = reliability.judge(page.study.criteria())
+        verdicts = verdicts[verdicts["term"] == "alpha"]
+        weak = [page.dimension_name(row.dimension) for row in verdicts.itertuples() if row.verdict == "not_met"]
+        unsure = [page.dimension_name(row.dimension) for row in verdicts.itertuples() if row.verdict == "undecided"]
+        threshold = text.number(verdicts["threshold"].iloc[0], 2) if len(verdicts) else ""
+        key = "trust_weak" if weak else "trust_unsure" if unsure else "trust_good"
+        display.paragraph(text(key, dimensions=text.join(weak or unsure), threshold=threshold))
+    if flags is not None:
+        _without_flagged(page, flags)
+
+
+def _without_flagged(page: ReportPage, flags: pd.DataFrame) -> None:
+    text = page.text
+    flagged = flags["flagged"].to_numpy(dtype=bool)
+    if len(flagged) != len(page.data):
+        raise ResponseError(f"screening has {len(flagged)} rows, the page {len(page.data)} respondents.")
+    everyone = page.index(page.data).tidy().set_index("term").loc["rater_index"]
+    kept = page.data[~flagged]
+    if not flagged.any() or len(kept) < page.study.spec.minimum_cell:
+        display.paragraph(text("flagged_none" if not flagged.any() else "flagged_most", n=text.count(flagged.sum())))
+        return
+    without = page.index(kept).tidy().set_index("term").loc["rater_index"]
+    display.paragraph(
+        text(
+            "flagged_effect",
+            n=text.count(flagged.sum()),
+            share=text.percent(flagged.mean(), 1),
+            everyone=text.number(everyone["estimate"]),
+            without=text.number(without["estimate"]),
+        )
+    )

@@ -1,0 +1,90 @@
+"""May the questionnaire be trusted this period: reliability, items, factorability."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qa_lib.report import display
+from qa_lib.report.pages.page import ReportPage, verdict_class
+from qa_lib.results import Result
+from qa_lib.trust.reliability import Reliability
+
+_COEFFICIENTS = ("alpha", "omega_total", "alpha_ordinal", "omega_ordinal", "alpha_std", "lambda6", "mean_r")
+
+
+def reliability(page: ReportPage, result: Reliability | None) -> None:
+    """One verdict per dimension in words, then every coefficient with its interval."""
+    text = page.text
+    if result is None:
+        return
+    verdicts = result.judge(page.study.criteria())
+    alphas = verdicts[verdicts["term"] == "alpha"]
+    for verdict in ("met", "undecided", "not_met"):
+        names = [page.dimension_name(name) for name in alphas.loc[alphas["verdict"] == verdict, "dimension"]]
+        if names:
+            threshold = text.number(alphas["threshold"].iloc[0], 2)
+            display.paragraph(text(f"reliability_{verdict}", dimensions=text.join(names), threshold=threshold))
+    table = result.tidy()
+    table = table[table["term"].isin(_COEFFICIENTS)].reset_index(drop=True)
+    judged = table.merge(verdicts[["term", "dimension", "verdict", "threshold", "source"]], how="left")
+    rows = pd.DataFrame(
+        {
+            text("dimension"): [page.dimension_name(name) for name in judged["dimension"]],
+            text("coefficient_kind"): [text(f"reliability_{term}") for term in judged["term"]],
+            text("estimate"): judged["estimate"].map(lambda value: text.number(value, 3)),
+            text("interval_95"): [
+                text.interval(low, high, 3) for low, high in zip(judged["conf_low"], judged["conf_high"], strict=True)
+            ],
+            text("threshold"): judged["threshold"].map(lambda value: text.number(value, 2)),
+            text("verdict"): [text(f"verdict_{name}") if isinstance(name, str) else "–" for name in judged["verdict"]],
+        }
+    )
+    classes = {
+        (position, 5): verdict_class(name) for position, name in enumerate(judged["verdict"]) if isinstance(name, str)
+    }
+    display.table(rows, text("caption_reliability"), text_columns=2, classes=classes)
+    sources = judged.dropna(subset=["source"]).drop_duplicates("source")
+    for row in sources.itertuples():
+        display.paragraph(text("threshold_source", term=text(f"reliability_{row.term}"), source=row.source), "note")
+
+
+def item_analysis(page: ReportPage, result: Reliability | None) -> None:
+    """A row per item: how it goes with the rest of its dimension, and what alpha would be without it."""
+    text = page.text
+    if result is None:
+        return
+    items = result.items
+    minimum = page.study.criteria().by_measure["item_rest_r"].threshold
+    rows = pd.DataFrame(
+        {
+            text("item"): [page.item_label(item) for item in items["item"]],
+            text("dimension"): [page.dimension_name(name) for name in items["dimension"]],
+            text("item_rest_r"): items["item_rest_r"].map(lambda value: text.number(value, 2)),
+            text("alpha_if_dropped"): items["alpha_if_dropped"].map(lambda value: text.number(value, 3)),
+            text("mean"): items["mean"].map(lambda value: text.number(value, 2)),
+            text("sd"): items["sd"].map(lambda value: text.number(value, 2)),
+            text("missing"): items["missing"].map(lambda value: text.percent(value, 1)),
+        }
+    )
+    classes = {(position, 2): "bad" for position, value in enumerate(items["item_rest_r"]) if value < minimum}
+    display.table(rows, text("caption_items", minimum=text.number(minimum, 2)), text_columns=2, classes=classes)
+    suspects = list(items.loc[items["suspect_reversed"].astype(bool), "item"])
+    if suspects:
+        display.paragraph(text("suspect_reversed", items=text.join(suspects)), "caution")
+
+
+def factorability(page: ReportPage, result: Result | None) -> None:
+    """Whether the items share enough for factors: KMO and Bartlett's test."""
+    text = page.text
+    if result is None:
+        return
+    glance = result.glance().iloc[0]
+    display.paragraph(
+        text(
+            "factorability_sentence",
+            kmo=text.number(glance["kmo"], 3),
+            chisq=text.number(glance["chisq"], 1),
+            df=text.count(glance["df"]),
+            p=text.p_value(glance["p_value"]),
+        )
+    )

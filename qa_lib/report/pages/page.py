@@ -1,0 +1,217 @@
+"""The page a notebook opens: one study, period, segment and language, and what all its sections need."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from qa_lib.effects.regression import Drivers, drivers
+from qa_lib.errors import ModelError, QaError, QaWarning, RenderError, ResponseError, StudyError
+from qa_lib.report import display
+from qa_lib.report.text import Text
+from qa_lib.study.instrument import Instrument
+from qa_lib.study.responses import Responses
+from qa_lib.study.study import Study, read_study
+from qa_lib.tracking.estimates import Estimates
+from qa_lib.tracking.indicators import rater_index
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """``data`` holds the respondents of this period and segment; ``before`` those of the period before, if any."""
+
+    study: Study
+    period: str
+    segment: str
+    text: Text
+    data: pd.DataFrame
+    before: pd.DataFrame | None
+    previous_period: str | None
+
+    @property
+    def instrument(self) -> Instrument:
+        return self.study.instrument
+
+    @property
+    def dimensions(self) -> dict[str, list[str]]:
+        """The dimensions of which this period's data hold at least one item."""
+        asked = {
+            name: [item for item in items if item in self.data] for name, items in self.instrument.dimensions.items()
+        }
+        return {name: items for name, items in asked.items() if items}
+
+    @property
+    def items(self) -> list[str]:
+        return [item for items in self.dimensions.values() for item in items]
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """Outcome roles (satisfaction, repurchase, nps …) whose item this period's data hold, and that item."""
+        return {role: item for role, item in self.instrument.outcomes.items() if item in self.data}
+
+    @property
+    def weights(self) -> str | None:
+        return "weight" if "weight" in self.data else None
+
+    def dimension_name(self, dimension: str) -> str:
+        if dimension == "rater_index":
+            return self.text("rater_index")
+        return self.instrument.dimension_name(dimension, self.text.lang)
+
+    def item_label(self, item: str, width: int = 46) -> str:
+        """The item's id and wording, cut to ``width`` characters (a Chinese character counts as two)."""
+        words = self.text.of(self.instrument.item(item).wording)
+        kept, used = [], 0
+        for character in words:
+            used += 2 if ord(character) > 0x2E7F else 1
+            if used > width:
+                return f"{item}  {''.join(kept).rstrip()}…"
+            kept.append(character)
+        return f"{item}  {words}" if words else item
+
+    def segment_label(self, segment: str, value: object) -> str:
+        """A segment's value in the page's language, or the value itself where the study gives no label."""
+        labels = next(entry.labels for entry in self.study.spec.segments if entry.id == segment) or {}
+        return self.text.of(labels.get(str(value)), str(value))
+
+    def scale_labels(self, item: str, levels: Sequence[int]) -> list[str]:
+        """The words of an item's answers, the codes where the instrument gives none."""
+        labels = self.instrument.scale_labels(item) or {}
+        return [self.text.of(labels.get(level), str(level)) for level in levels]
+
+    def scores(self, data: pd.DataFrame) -> pd.DataFrame:
+        """Each respondent's dimension means on 0–100, by the study's own map of the answer scale."""
+        columns = {}
+        for dimension, items in self.dimensions.items():
+            rescaled = [self._to_100(data[item], self.instrument.scale_of(item)) for item in items if item in data]
+            columns[dimension] = (
+                pd.concat(rescaled, axis=1).mean(axis=1) if rescaled else pd.Series(np.nan, index=data.index)
+            )
+        return pd.DataFrame(columns)
+
+    def index(self, data: pd.DataFrame) -> Estimates:
+        """The RATER index and its dimensions of ``data``, by the study's scale, map and weights."""
+        scores = self.scores(data)
+        return rater_index(
+            scores,
+            {name: [name] for name in scores},
+            weights=data["weight"] if self.weights else None,
+            scale=(0, 100),
+        )
+
+    def _to_100(self, answers: pd.Series, scale: tuple[float, float]) -> pd.Series:
+        low, high = scale
+        return (
+            100 * answers / high if self.study.spec.index_mapping == "ratio" else 100 * (answers - low) / (high - low)
+        )
+
+    @property
+    def responses(self) -> Responses:
+        """This page's respondents as the screening wants them."""
+        return replace(self.study.responses(self.period), data=self.data)
+
+    def model_data(self) -> pd.DataFrame:
+        """Dimension means and outcomes on their answer scales, a row per respondent."""
+        means = {name: self.data[items].mean(axis=1) for name, items in self.dimensions.items()}
+        outcomes = {role: self.data[item] for role, item in self.outcomes.items()}
+        return pd.DataFrame(means | outcomes)
+
+    def drivers(self) -> Drivers:
+        """The regression of satisfaction on the dimensions. Raises ``ModelError`` when no satisfaction was asked."""
+        if "satisfaction" not in self.outcomes:
+            raise ModelError("no item of the instrument has the outcome satisfaction; declare it in instrument.yaml.")
+        weights = self.data["weight"].to_numpy() if self.weights else None
+        return drivers(self.model_data(), "satisfaction", list(self.dimensions), weights=weights)
+
+    def title(self, key: str) -> None:
+        """The page's heading: what it is, of which study, period and segment."""
+        text = self.text
+        display.heading(f"{text(key)} · {text.period(self.period)}", "top", 1)
+        segment = f" · {self.segment.partition('=')[2]}" if self.segment else ""
+        display.paragraph(f"{text.of(self.study.title, self.study.name)}{segment}", "note")
+        if self.study.spec.simulated:
+            display.paragraph(text("simulated"), "caution")
+
+    def section(self, key: str, level: int = 2) -> None:
+        display.heading(self.text(key), key, level)
+
+    def attempt(self, analysis: Callable[[], T]) -> T | None:
+        """The result of an analysis, with its warnings shown as cautions; None, and why, when it cannot be done."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", QaWarning)
+            try:
+                result = analysis()
+            except QaError as error:
+                display.paragraph(self.text("cannot_compute", reason=error), "caution")
+                return None
+        for message in dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, QaWarning)):
+            display.paragraph(self.text("warning", message=message), "caution")
+        return result
+
+
+def open_page(study: str | Path, period: str | int = "", segment: str = "", lang: str = "en") -> ReportPage:
+    """Opens a study for a notebook.
+
+    ``study`` is looked for here and in the folders above, so that a notebook runs from its own folder as from the
+    project's. ``period`` is the newest when empty; ``segment`` is ``""`` for everyone or ``"branch=North"``.
+
+    Raises ``StudyError`` for an unknown study or segment, ``ResponseError`` for a period without responses or with
+    fewer than the study's minimum cell.
+    """
+    found = read_study(_find(Path(study)))
+    periods = found.periods()
+    period = str(period) or periods[-1]
+    earlier = [name for name in periods if name < period and len(name) == len(period)]
+    previous = earlier[-1] if earlier else None
+    column, value = _segment(found, segment)
+    data = _select(found.responses(period).data, column, value)
+    if len(data) < found.spec.minimum_cell:
+        raise ResponseError(
+            f"{segment or 'everyone'} in {period} has {len(data)} responses; results of fewer than "
+            f"{found.spec.minimum_cell} (minimum_cell in study.yaml) are not shown. Choose a longer period."
+        )
+    before = _select(found.responses(previous).data, column, value) if previous else None
+    if before is not None and len(before) < found.spec.minimum_cell:
+        before = previous = None
+    return ReportPage(found, period, segment, Text(lang), data, before, previous)
+
+
+def _find(path: Path) -> Path:
+    if path.is_absolute():
+        return path
+    here = Path.cwd()
+    return next((root / path for root in (here, *here.parents) if (root / path).is_dir()), path)
+
+
+def _segment(study: Study, segment: str) -> tuple[str, str]:
+    if not segment:
+        return "", ""
+    column, equals, value = segment.partition("=")
+    known = [entry.id for entry in study.spec.segments]
+    if not equals or column not in known:
+        raise StudyError(f"segment {segment!r} must read NAME=VALUE with a name of study.yaml: {', '.join(known)}.")
+    return column, value
+
+
+def _select(data: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
+    chosen = data[data[column].astype(str) == value] if column else data
+    return chosen.reset_index(drop=True)
+
+
+def interval_columns(table: pd.DataFrame, label: Sequence[str]) -> pd.DataFrame:
+    """What a chart needs of tidy rows: ``label, estimate, conf_low, conf_high``."""
+    return table[["estimate", "conf_low", "conf_high"]].assign(label=list(label)).reset_index(drop=True)
+
+
+def verdict_class(verdict: str) -> Mapping[str, str]:
+    if verdict not in {"met", "not_met", "undecided"}:
+        raise RenderError(f"verdict {verdict!r} is unknown.")
+    return {"met": "good", "not_met": "bad", "undecided": ""}[verdict]
