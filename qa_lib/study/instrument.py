@@ -1,0 +1,209 @@
+"""What was asked: dimensions, items, scales and codes, as data read from instrument.yaml."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from qa_lib.errors import InstrumentError
+from qa_lib.study.schema import Record, load_yaml, validate
+
+Words = Annotated[dict[str, str], Field(description="language → words")]
+Role = Literal["experienced", "expectation", "importance", "outcome"]
+Outcome = Literal["satisfaction", "repurchase", "recommendation", "nps", "effort"]
+
+
+class Scale(Record):
+    """Answer codes from ``min`` to ``max``, and their words where the answers have any."""
+
+    min: int
+    max: int
+    labels: dict[int, Words] = {}
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Scale:
+        if self.min >= self.max:
+            raise ValueError(f"min must be less than max, found {self.min} and {self.max}")
+        if outside := [code for code in self.labels if not self.min <= code <= self.max]:
+            raise ValueError(f"labels for {outside} lie outside {self.min} to {self.max}")
+        return self
+
+
+class Dimension(Record):
+    id: str
+    name: Words
+
+
+class Item(Record):
+    """One question. ``columns`` are the names it has in the exports, its id when not given."""
+
+    id: str
+    scale: str
+    dimension: str | None = None
+    role: Role = "experienced"
+    outcome: Outcome | None = None
+    of: str | None = None
+    wording: Words = {}
+    reverse: bool = False
+    columns: list[str] = []
+
+    @property
+    def names(self) -> list[str]:
+        return self.columns or [self.id]
+
+
+class AttentionCheck(Record):
+    """A question with one right answer."""
+
+    id: str
+    answer: int | str
+    columns: list[str] = []
+
+    @property
+    def names(self) -> list[str]:
+        return self.columns or [self.id]
+
+
+class KanoPair(Record):
+    """The functional and dysfunctional question about one feature."""
+
+    feature: str
+    functional: str
+    dysfunctional: str
+    dimension: str | None = None
+
+
+class InstrumentFile(Record):
+    """instrument.yaml."""
+
+    name: Words
+    scales: dict[str, Scale]
+    dimensions: list[Dimension]
+    items: list[Item]
+    missing_codes: list[int | float | str] = []
+    not_applicable_codes: list[int | float | str] = []
+    attention_checks: list[AttentionCheck] = []
+    kano: list[KanoPair] = []
+    dialect: Literal["auto", "plain", "qualtrics", "wenjuanxing"] = "auto"
+    valid_from: str | None = None
+
+    @model_validator(mode="after")
+    def _refer_to_what_exists(self) -> InstrumentFile:
+        dimensions = [dimension.id for dimension in self.dimensions]
+        items = [item.id for item in self.items]
+        checks = [check.id for check in self.attention_checks]
+        mistakes = [f"{name!r} stands twice" for name, n in Counter(items + checks).items() if n > 1]
+        mistakes += [f"dimension {name!r} stands twice" for name, n in Counter(dimensions).items() if n > 1]
+        for item in self.items:
+            mistakes += _item_mistakes(item, dimensions, items, list(self.scales))
+        columns = Counter(name for entry in [*self.items, *self.attention_checks] for name in set(entry.names))
+        mistakes += [f"the column {name!r} is claimed by {n} items" for name, n in columns.items() if n > 1]
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
+        return self
+
+
+def _item_mistakes(item: Item, dimensions: list[str], items: list[str], scales: list[str]) -> list[str]:
+    mistakes = []
+    if item.scale not in scales:
+        mistakes.append(f"item {item.id}: scale {item.scale!r} is not one of {', '.join(scales)}")
+    if item.dimension is not None and item.dimension not in dimensions:
+        mistakes.append(f"item {item.id}: dimension {item.dimension!r} is not one of {', '.join(dimensions)}")
+    if item.role in {"experienced", "importance"} and item.dimension is None:
+        mistakes.append(f"item {item.id}: an item of role {item.role} needs a dimension")
+    if item.role == "expectation" and item.of not in items:
+        mistakes.append(
+            f"item {item.id}: an expectation needs 'of', the experienced item it belongs to, found {item.of!r}"
+        )
+    if (item.role == "outcome") != (item.outcome is not None):
+        mistakes.append(f"item {item.id}: role outcome and the key outcome go together")
+    return mistakes
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """An instrument as analyses use it; ``file`` is what instrument.yaml says.
+
+    >>> instrument = template("rater")
+    >>> instrument.dimensions["tangibles"], instrument.scale_of("nps")
+    (['T1', 'T2', 'T3', 'T4'], (0, 10))
+    """
+
+    file: InstrumentFile
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        return {item.id: item for item in self.file.items}
+
+    @cached_property
+    def dimensions(self) -> dict[str, list[str]]:
+        """Dimension → ids of its experienced items, in the order of the file."""
+        experienced = [item for item in self.file.items if item.role == "experienced"]
+        return {
+            dimension.id: [item.id for item in experienced if item.dimension == dimension.id]
+            for dimension in self.file.dimensions
+        }
+
+    @cached_property
+    def outcomes(self) -> dict[str, str]:
+        """Outcome (satisfaction, repurchase, recommendation, nps, effort) → the first item that measures it."""
+        return {item.outcome: item.id for item in reversed(self.file.items) if item.outcome}
+
+    @cached_property
+    def pairs(self) -> list[tuple[str, str]]:
+        """(expectation item, experienced item) of every pair."""
+        return [(item.id, item.of) for item in self.file.items if item.role == "expectation" and item.of]
+
+    @cached_property
+    def importance(self) -> dict[str, str]:
+        """Dimension → the item that asks how important it is."""
+        return {item.dimension: item.id for item in self.file.items if item.role == "importance" and item.dimension}
+
+    @property
+    def attention_checks(self) -> list[AttentionCheck]:
+        return self.file.attention_checks
+
+    @property
+    def kano(self) -> list[KanoPair]:
+        return self.file.kano
+
+    def item(self, item: str) -> Item:
+        """Raises ``InstrumentError`` for an id the instrument does not have."""
+        if item not in self.items:
+            raise InstrumentError(f"the instrument has no item {item!r}. It has: {', '.join(self.items)}.")
+        return self.items[item]
+
+    def scale_of(self, item: str) -> tuple[int, int]:
+        scale = self.file.scales[self.item(item).scale]
+        return scale.min, scale.max
+
+    def scale_labels(self, item: str) -> dict[int, dict[str, str]]:
+        return self.file.scales[self.item(item).scale].labels
+
+    def dimension_name(self, dimension: str, lang: str) -> str:
+        """The dimension's name in a language, else in the first language the file gives."""
+        names = next((entry.name for entry in self.file.dimensions if entry.id == dimension), None)
+        if names is None:
+            raise InstrumentError(f"no dimension is called {dimension!r}. Known: {', '.join(self.dimensions)}.")
+        return names.get(lang) or next(iter(names.values()))
+
+
+def read_instrument(path: str | Path) -> Instrument:
+    """Reads an instrument. Raises ``InstrumentError`` that lists every mistake by file and key."""
+    path = Path(path)
+    return Instrument(validate(InstrumentFile, load_yaml(path, InstrumentError), path, InstrumentError))
+
+
+def template(name: str) -> Instrument:
+    """An instrument that ships with the library: ``rater``, ``rater_expectations``, ``seven_dimensions``."""
+    folder = files("qa_lib.study").joinpath("templates")
+    known = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    if name not in known:
+        raise InstrumentError(f"no template is called {name!r}. Known: {', '.join(known)}.")
+    return read_instrument(Path(str(folder.joinpath(f"{name}.yaml"))))

@@ -1,0 +1,82 @@
+"""Reads a YAML file into a pydantic model; every mistake is named with file, key and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from qa_lib.errors import QaError
+
+MAX_BYTES = 2_000_000
+Model = TypeVar("Model", bound="Record")
+
+
+class Record(BaseModel):
+    """A mapping of a YAML file: unknown keys are mistakes, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML without anchors' aliases (a few bytes of them can fill the memory) and without doubled keys."""
+
+    def compose_node(self, parent: object, index: object) -> yaml.Node:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*name) are not allowed", problem_mark=self.peek_event().start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        mapping: dict = {}
+        for key_node, value_node in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | float):
+                raise yaml.MarkedYAMLError(problem="a key must be a word or a number", problem_mark=key_node.start_mark)
+            if key in mapping:
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
+            mapping[key] = self.construct_object(value_node, deep=deep)
+        return mapping
+
+
+def load_yaml(path: Path, error: type[QaError]) -> dict:
+    """The mapping a YAML file holds. Raises ``error`` when it is absent, too large, not UTF-8 or not a mapping."""
+    if not path.is_file():
+        raise error(f"{path} does not exist. Create it, or copy one from data/raw/demo.")
+    if path.stat().st_size > MAX_BYTES:
+        raise error(f"{path} is larger than {MAX_BYTES // 1_000_000} MB; a description of a study is far smaller.")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainLoader)  # a subclass of SafeLoader
+    except UnicodeDecodeError as problem:
+        raise error(f"{path} is not UTF-8 (byte {problem.start}). Save it as UTF-8.") from None
+    except (yaml.YAMLError, RecursionError) as problem:
+        raise error(f"{path} is not valid YAML: {problem}") from None
+    if not isinstance(content, dict):
+        raise error(f"{path} must hold a mapping of keys to values, not {type(content).__name__}.")
+    return content
+
+
+def validate(model: type[Model], content: dict, source: Path | str, error: type[QaError]) -> Model:
+    """``content`` as ``model``; one ``error`` that lists every mistake by file and key."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as problems:
+        lines = [f"{source}: {_place(entry['loc'])}: {_what(entry)}" for entry in problems.errors()]
+        raise error("\n".join(lines)) from None
+
+
+def _place(location: tuple) -> str:
+    return " → ".join(str(part) for part in location) or "the whole file"
+
+
+def _what(entry: dict) -> str:
+    found = entry.get("input")
+    shown = f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
+    if entry["type"] == "extra_forbidden":
+        return "this key is not known here. Check its spelling or remove it."
+    if entry["type"] == "missing":
+        return "this key is needed and absent."
+    return entry["msg"].removeprefix("Value error, ") + shown
