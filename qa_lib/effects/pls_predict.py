@@ -1,0 +1,152 @@
+"""PLSpredict: how well a path model foretells the answers of respondents it has not seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from qa_lib.effects.pls_algorithm import Scheme, estimate
+from qa_lib.effects.pls_model import PlsModel
+from qa_lib.errors import ModelError
+from qa_lib.results import Provenance, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, slots=True)
+class PlsPrediction(Result):
+    """Out-of-sample errors per item of the endogenous constructs.
+
+    ``errors``: a row per item with ``dimension, item, q2_predict, rmse, mae, rmse_linear, mae_linear`` and ``q2_low,
+    q2_high``, the range of q2_predict over repetitions.
+    """
+
+    errors: pd.DataFrame
+    n: int
+    folds: int
+    repeats: int
+    provenance: Provenance
+
+    def tidy(self) -> pd.DataFrame:
+        """A row per item and measure: ``term`` q2_predict, rmse, mae, rmse_linear, mae_linear.
+
+        q2_predict above 0: better than the item's mean. rmse below rmse_linear: better than a regression on the items
+        of the exogenous constructs. ``conf_low`` and ``conf_high`` of q2_predict are its range over repetitions of the
+        division into folds; with one repetition they are missing.
+        """
+        long = self.errors.melt(
+            ["dimension", "item"],
+            ["q2_predict", "rmse", "mae", "rmse_linear", "mae_linear"],
+            var_name="term",
+            value_name="estimate",
+        )
+        bounds = self.errors.set_index("item")[["q2_low", "q2_high"]]
+        is_q2 = long["term"] == "q2_predict"
+        long["conf_low"] = np.where(is_q2, long["item"].map(bounds["q2_low"]), np.nan)
+        long["conf_high"] = np.where(is_q2, long["item"].map(bounds["q2_high"]), np.nan)
+        return long[["term", "dimension", "item", "estimate", "conf_low", "conf_high"]]
+
+    def glance(self) -> pd.DataFrame:
+        """``power``: high, medium, low or none, by how many items PLS predicts better than the linear model
+        (Shmueli et al. 2019, doi:10.1108/EJM-02-2019-0189, figure 4)."""
+        better = (self.errors["rmse"] < self.errors["rmse_linear"]).mean()
+        power = "high" if better == 1 else "medium" if better >= 0.5 else "low" if better > 0 else "none"
+        row = {"n": self.n, "method": "PLSpredict", "folds": self.folds, "repeats": self.repeats}
+        return pd.DataFrame([row | {"share_better_than_linear": better, "power": power}])
+
+    def plot(self, ax: Axes | None = None, labels: Mapping[str, str] | None = None) -> Axes:
+        """Error of PLS against the linear model's, per item; points left of the mark predict better."""
+        import matplotlib.pyplot as plt
+
+        labels = labels or {}
+        ax = ax or plt.subplots()[1]
+        names = [labels.get(item, item) for item in self.errors["item"]]
+        ax.scatter(self.errors["rmse"], names, label=labels.get("pls", "PLS"))
+        ax.scatter(self.errors["rmse_linear"], names, marker="|", s=150, label=labels.get("linear", "Linear model"))
+        ax.set_xlabel(labels.get("rmse", "Root mean squared error of prediction"))
+        ax.invert_yaxis()
+        ax.legend()
+        return ax
+
+
+def predict(values: np.ndarray, model: PlsModel, scheme: Scheme, folds: int, repeats: int, seed: int) -> PlsPrediction:
+    """Repeated k-fold PLSpredict (Shmueli, Ray, Velasquez Estrada and Chatla 2016, doi:10.1016/j.jbusres.2016.03.049).
+
+    The items of an endogenous construct are predicted from the items of the exogenous constructs alone, through outer
+    weights, total effects and loadings of the training folds. Predictions are those of the composites: PLSc corrects
+    relations, not the composites' power to predict.
+    """
+    n = len(values)
+    if not 2 <= folds <= n or repeats < 1:
+        raise ModelError(f"folds={folds}, repeats={repeats}: 2 to {n} folds and at least one repetition are needed.")
+    exogenous = np.flatnonzero(~model.adjacency.any(axis=0))
+    sources = np.flatnonzero(model.membership[:, exogenous].any(axis=1))
+    targets = np.setdiff1d(np.flatnonzero(model.membership[:, model.endogenous].any(axis=1)), sources)
+    rng = np.random.default_rng(seed)
+    squared, absolute = np.zeros((repeats, 3, len(targets))), np.zeros((3, len(targets)))
+    for repeat in range(repeats):
+        for test, predictions in _folds(values, model, scheme, rng.permutation(n) % folds, sources, targets):
+            residual = values[test][:, targets] - predictions
+            squared[repeat] += (residual**2).sum(axis=1)
+            absolute += np.abs(residual).sum(axis=1) / repeats
+    q2 = 1 - squared[:, 0] / squared[:, 2]
+    rmse = np.sqrt(squared.mean(axis=0) / n)
+    errors = pd.DataFrame(
+        {
+            "dimension": [model.constructs[model.endogenous[_owner(model, item)]] for item in targets],
+            "item": [model.items[item] for item in targets],
+            "q2_predict": 1 - squared[:, 0].mean(axis=0) / squared[:, 2].mean(axis=0),
+            "q2_low": q2.min(axis=0) if repeats > 1 else np.nan,
+            "q2_high": q2.max(axis=0) if repeats > 1 else np.nan,
+            "rmse": rmse[0],
+            "mae": absolute[0] / n,
+            "rmse_linear": rmse[1],
+            "mae_linear": absolute[1] / n,
+        }
+    )
+    settings = {"scheme": scheme, "folds": folds, "repeats": repeats, "seed": seed}
+    return PlsPrediction(errors, n, folds, repeats, Provenance("pls.predict", n, settings))
+
+
+def _owner(model: PlsModel, item: int) -> int:
+    return int(np.flatnonzero(model.membership[item, model.endogenous])[0])
+
+
+def _folds(
+    values: np.ndarray, model: PlsModel, scheme: Scheme, fold: np.ndarray, sources: np.ndarray, targets: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Per fold its rows and predictions (3, rows, targets) by PLS, linear model and mean; all trained in one batch."""
+    means, covs = _training_moments(values, fold)
+    sd = np.sqrt(np.diagonal(covs, axis1=1, axis2=2))
+    if (sd <= 0).any():
+        raise ModelError("An item is constant in a training fold; use fewer folds or leave the item out.")
+    fitted = estimate(covs / (sd[:, :, None] * sd[:, None, :]), model, scheme)
+    exogenous = ~model.adjacency.any(axis=0)
+    endogenous = fitted.total_effects() * exogenous[:, None]
+    loadings = fitted.loadings * model.membership
+    pls = (fitted.weights @ endogenous @ loadings.swapaxes(1, 2))[:, sources[:, None], targets]
+    pls *= sd[:, None, targets] / sd[:, sources, None]
+    linear = np.linalg.pinv(covs[:, sources[:, None], sources], hermitian=True) @ covs[:, sources[:, None], targets]
+    for k in range(len(means)):
+        test = np.flatnonzero(fold == k)
+        centred = values[test][:, sources] - means[k, sources]
+        deviations = np.stack([centred @ pls[k], centred @ linear[k], np.zeros((len(test), len(targets)))])
+        yield test, means[k, targets] + deviations
+
+
+def _training_moments(values: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means (K, p) and covariances (K, p, p) of all rows outside each fold, from sums over folds."""
+    centre = values.mean(axis=0)
+    parts = [values[fold == k] - centre for k in range(fold.max() + 1)]
+    sums = np.array([part.sum(axis=0) for part in parts])
+    products = np.array([part.T @ part for part in parts])
+    n = len(values) - np.array([len(part) for part in parts])
+    mean = (sums.sum(axis=0) - sums) / n[:, None]
+    products = products.sum(axis=0) - products - n[:, None, None] * mean[:, :, None] * mean[:, None, :]
+    return mean + centre, products / (n - 1)[:, None, None]
