@@ -83,19 +83,13 @@ def diagnostics(page: ReportPage, drivers: Drivers | None) -> None:
         return
     checks = drivers.diagnostics
     concerns = checks[checks["concern"].astype(bool)]
-    display.bullets(
-        [
-            text(f"concern_{row.term}", value=text.number(row.value, 2))
-            for row in concerns.itertuples()
-            if text.has(f"concern_{row.term}")
-        ]
-    )
+    display.bullets([text(f"concern_{row.term}", value=text.number(row.estimate, 2)) for row in concerns.itertuples()])
     if concerns.empty:
         display.paragraph(text("no_concerns"))
     rows = pd.DataFrame(
         {
-            text("check"): [text(f"check_{term}") if text.has(f"check_{term}") else term for term in checks["term"]],
-            text("value"): checks["value"].map(lambda value: text.number(value, 3)),
+            text("check"): [text(f"check_{term}") for term in checks["term"]],
+            text("value"): checks["estimate"].map(lambda value: text.number(value, 3)),
             text("p"): checks["p_value"].map(text.p_value),
             text("concern"): [text("yes") if concern else text("no") for concern in checks["concern"]],
             text("source"): checks["source"],

@@ -6,7 +6,7 @@ import pandas as pd
 
 from qa_lib.report import charts, display
 from qa_lib.report.pages.page import ReportPage
-from qa_lib.results import Result
+from qa_lib.trust.describe import Correlations, Descriptives
 
 _FLAGS = ("longstring", "irv", "even_odd", "mahalanobis", "duration", "attention", "duplicate")
 
@@ -93,31 +93,46 @@ def _by_scale(page: ReportPage, items: list[str]) -> dict[tuple[float, float], l
     return groups
 
 
-def descriptives(page: ReportPage, described: Result) -> None:
-    """A row per item: n, mean with interval, spread, missing, floor and ceiling."""
+def descriptives(page: ReportPage, described: Descriptives | None) -> None:
+    """A row per item: n, mean with interval, spread, missing, lowest and highest answer."""
     text = page.text
+    if described is None:
+        return
     table = described.tidy()
+    ends = [page.instrument.scale_of(item) for item in table["item"]]
+    at_end = {
+        key: [
+            described.distribution.get(end[place], {}).get(item, 0)
+            for item, end in zip(table["item"], ends, strict=True)
+        ]
+        for place, key in enumerate(("floor", "ceiling"))
+    }
     rows = pd.DataFrame(
         {
             text("item"): [page.item_label(item) for item in table["item"]],
             text("n"): table["n"].map(text.count),
-            text("mean"): table["mean"].map(lambda value: text.number(value, 2)),
+            text("mean"): table["estimate"].map(lambda value: text.number(value, 2)),
             text("interval_95"): [
                 text.interval(low, high, 2) for low, high in zip(table["conf_low"], table["conf_high"], strict=True)
             ],
             text("sd"): table["sd"].map(lambda value: text.number(value, 2)),
             text("skew"): table["skew"].map(lambda value: text.number(value, 2)),
             text("missing"): table["missing"].map(lambda value: text.percent(value, 1)),
-            text("floor"): table["floor"].map(text.percent),
-            text("ceiling"): table["ceiling"].map(text.percent),
+            text("floor"): [text.percent(share) for share in at_end["floor"]],
+            text("ceiling"): [text.percent(share) for share in at_end["ceiling"]],
         }
     )
     display.table(rows, text("caption_descriptives"))
 
 
-def correlation_matrix(page: ReportPage, correlations: pd.DataFrame) -> None:
+def correlation_matrix(page: ReportPage, correlations: Correlations | None) -> None:
     """Correlations of the dimensions and the outcomes as a heat map."""
-    text = page.text
-    names = [page.dimension_name(name) if name in page.dimensions else text(f"outcome_{name}") for name in correlations]
-    named = correlations.set_axis(names, axis=0).set_axis(names, axis=1)
-    display.figure(charts.matrix(named, {}), text("alt_correlations"))
+    if correlations is None:
+        return
+    matrix = correlations.correlation
+    names = [
+        page.dimension_name(name) if name in page.dimensions else page.text(f"outcome_{name}")
+        for name in matrix.columns
+    ]
+    named = matrix.set_axis(names, axis=0).set_axis(names, axis=1)
+    display.figure(charts.matrix(named, {}), page.text("alt_correlations"))
