@@ -39,12 +39,14 @@ _ROOMS = {
         "robustness": ("robustness",),
     },
     "tracking": {
-        "indicators": ("gap", "rater_index", "nps", "csat", "band"),
+        "indicators": ("gap", "rater_index", "nps", "csat", "effort", "band"),
         "periods": ("compare_periods",),
+        "seasonality": ("seasonality",),
         "league": ("league_table",),
         "control": ("control_chart",),
         "composite": ("composite",),
-        "weighting": ("rake", "response_rates"),
+        "actions": ("action_effects",),
+        "weighting": ("rake", "response_rates", "makeup_drift", "standardise"),
         "planning": ("sample_size",),
     },
     "operations": {
