@@ -16,7 +16,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qa_lib.errors import StudyError
+from qa_lib.simulation_exports import qualtrics, wenjuanxing
+from qa_lib.study.instrument import read_instrument
 
+CHINESE_HEADERS = {"branch": "网点", "channel": "渠道", "mode": "调查方式"}
+SINGLE_FILES = {"roster", "contacts", "actions"}  # tables that are one file in the study's folder, not a folder
 Period = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -155,16 +159,44 @@ class Simulation:
     tables: Mapping[str, pd.DataFrame]
 
     def write(self, folder: str | Path) -> list[Path]:
-        """Write raw exports as a study folder holds them: ``responses/<period>_<language>.csv``."""
-        target = Path(folder) / "responses"
-        target.mkdir(parents=True, exist_ok=True)
-        paths = []
-        for (period, language), rows in self.responses.groupby(["period", "language"], observed=True):
-            path = target / f"{period}_{language}.csv"
+        """Write what a study folder holds beside its YAML files; the paths written.
+
+        Where the folder has an instrument.yaml, Chinese answers are written as 问卷星 exports them and others as
+        Qualtrics does; without one, as plain CSV. Operations records are ``<name>/<name>.csv`` or ``<name>.csv``.
+        """
+        folder = Path(folder)
+        files = _exports(self, folder) | _records(self.tables)
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode("utf-8-sig" if name.endswith("_wjx.csv") else "utf-8"))
+        return [folder / name for name in files]
+
+
+def _exports(simulation: Simulation, folder: Path) -> dict[str, str]:
+    file = folder / "instrument.yaml"
+    instrument = read_instrument(file) if file.is_file() else None
+    segments, number, files = list(simulation.population.segments), 1, {}
+    for (period, language), rows in simulation.responses.groupby(["period", "language"], sort=True):
+        if instrument is None:
             coded = rows.drop(columns="period").convert_dtypes()
-            coded.to_csv(path, index=False, lineterminator="\n", date_format="%Y-%m-%d %H:%M:%S")
-            paths.append(path)
-        return paths
+            files[f"responses/{period}_{language}.csv"] = coded.to_csv(index=False, lineterminator="\n")
+        elif language == "zh":
+            headers = {name: CHINESE_HEADERS.get(name, name) for name in segments}
+            files[f"responses/{period}_wjx.csv"] = wenjuanxing(rows, instrument, headers, number)
+            number += len(rows)
+        else:
+            files[f"responses/{period}_qualtrics_{language}.csv"] = qualtrics(rows, instrument, segments)
+    return files
+
+
+def _records(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    return {
+        (f"{name}.csv" if name in SINGLE_FILES else f"{name}/{name}.csv"): table.to_csv(
+            index=False, lineterminator="\n", date_format="%Y-%m-%d %H:%M:%S"
+        )
+        for name, table in tables.items()
+    }
 
 
 def simulate(spec: str | Path | Mapping, seed: int | None = None) -> Simulation:

@@ -1,8 +1,10 @@
 """The simulated survey gives back its population, and the demo study is what its population file says."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from scipy.stats import norm
@@ -28,6 +30,7 @@ def clean(spec):
 
 
 def test_committed_responses_are_what_the_population_file_gives(tmp_path):
+    shutil.copy(DEMO / "instrument.yaml", tmp_path)
     for path in qa.simulate(DEMO / "population.yaml").write(tmp_path):
         assert path.read_bytes() == (DEMO / path.relative_to(tmp_path)).read_bytes(), path.name
 
@@ -83,6 +86,19 @@ def test_responsiveness_falls_in_one_branch_only():
 def test_impossible_populations_are_refused(spec, change, message):
     with pytest.raises(StudyError, match=message):
         qa.simulate({"survey": spec["survey"] | change}, seed=1)
+
+
+def test_the_study_room_reads_back_every_answer():
+    """Through 问卷星's words and Qualtrics' header rows, nothing is lost and nothing changes."""
+    drawn = qa.simulate(DEMO / "population.yaml").responses
+    data = qa.read_study(DEMO).responses().data
+    keys = ["date", "branch", "channel", "mode"]
+    items = [*list(qa.simulate(DEMO / "population.yaml").population.items)]
+    read = data.sort_values([*keys, "duration"])[[*keys, *items]].reset_index(drop=True)
+    expected = drawn.sort_values([*keys, "duration"])[[*keys, *items]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(read, expected, check_dtype=False)
+    assert set(data["language"]) == {"en", "zh"}
+    assert set(data["attention"]) == set("12345")
 
 
 def test_absent_file_is_named():
