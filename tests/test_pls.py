@@ -212,6 +212,19 @@ def test_total_effects_are_direct_plus_the_way_round(fitted):
     assert table["total_effect", "SAT", "EXP"] == pytest.approx(total.loc["EXP", "SAT"])
 
 
+def test_inflation_is_that_of_regressing_a_predictor_on_the_others(mobi):
+    fit = qa.pls(SMALL.replace("EXP =~", "EXP <~"), mobi, n_boot=0)
+    vif = fit.tidy().query("term == 'vif'").set_index(["lhs", "rhs", "item"])["estimate"]
+    scores = fit.scores()
+    others = np.column_stack([np.ones(250), scores[["EXP", "VAL"]]])
+    residual = scores["IMG"] - others @ np.linalg.lstsq(others, scores["IMG"], rcond=None)[0]
+    assert vif.iloc[0] == pytest.approx(scores["IMG"].var() / residual.var())
+    others = np.column_stack([np.ones(250), mobi[["CUEX2", "CUEX3"]]])
+    residual = mobi["CUEX1"] - others @ np.linalg.lstsq(others, mobi["CUEX1"], rcond=None)[0]
+    assert vif.xs("CUEX1", level="item").item() == pytest.approx(mobi["CUEX1"].var() / residual.var())
+    assert len(vif) == 6
+
+
 def test_covariance_gives_the_same_paths_and_asks_for_no_bootstrap(mobi):
     rows = qa.pls(SMALL, mobi, n_boot=0)
     cov = qa.pls(SMALL, mobi.cov(), nobs=len(mobi))
@@ -274,6 +287,11 @@ def test_prediction_agrees_with_a_plain_loop_over_folds(mobi, fitted):
         error[fold == k] = test[:, column] - predicted
         plain[fold == k] = test[:, column] - train[:, column].mean()
     row = result.errors.set_index("item").loc["CUSA1"]
+    tidy = result.tidy().set_index(["term", "item"])
+    assert tidy.loc[("q2_predict", "CUSA1"), "conf_low"] < row["q2_predict"] < 1
+    losses = result.tidy().query("term == 'loss_to_mean'").set_index("dimension")
+    assert losses.loc["SAT", "estimate"] < 0
+    assert losses.loc["SAT", "p_value"] < 0.001
     assert row["rmse"] == pytest.approx(np.sqrt((error**2).mean()))
     assert row["mae"] == pytest.approx(np.abs(error).mean())
     assert row["q2_predict"] == pytest.approx(1 - (error**2).sum() / (plain**2).sum())

@@ -99,7 +99,8 @@ class PlsResult(Result):
 
     def tidy(self) -> pd.DataFrame:
         """A row per path (op ``~``), loading (``=~``), weight (``<~``), total and indirect effect, and per quality of a
-        construct: ``term`` r_squared, alpha, rho_a, cr (ρ_C), ave; f_squared per path, htmt per pair.
+        construct: ``term`` r_squared, alpha, rho_a, cr (ρ_C), ave;
+        f_squared and vif per path (vif also per mode B item), htmt per pair. Under PLSc cr and ave are the factors'.
 
         ``std_error`` is the bootstrap's, ``conf_low`` and ``conf_high`` its percentiles (Aguirre-Urreta and Rönkkö
         2018, doi:10.25300/MISQ/2018/13587), ``p_value`` from the normal distribution of estimate ÷ std_error.
@@ -155,7 +156,7 @@ class PlsResult(Result):
         rows = self._need_rows("predict()")
         if rows.weights is not None:
             raise ModelError("predict() does not know respondents' weights; fit the model without weights for it.")
-        return predict(rows.answers, self.model, self.scheme, folds, repeats, seed)
+        return predict(rows.answers, self.model, self.scheme, folds, repeats, seed, self.conf_level)
 
     def compare_groups(self, groups: ArrayLike, n_permutations: int = 1000, seed: int = 20260101) -> PlsGroups:
         """Differences of the paths between groups, pair by pair, with permutation tests; see ``PlsGroups``.

@@ -118,17 +118,17 @@ def _mode_b_inverses(correlation: np.ndarray, model: PlsModel) -> dict[int, np.n
     inverses = {}
     for construct in np.flatnonzero(model.mode_b):
         block = model.block(construct)
-        inverses[int(construct)] = _inverse(correlation[:, block[:, None], block])
+        inverses[int(construct)] = inverse(correlation[:, block[:, None], block])
     return inverses
 
 
-def _inverse(matrices: np.ndarray) -> np.ndarray:
+def inverse(matrices: np.ndarray) -> np.ndarray:
     """Inverse of each symmetric matrix; NaN for the singular ones."""
     regular = np.isfinite(matrices).all(axis=(1, 2))
     regular[regular] = np.linalg.eigvalsh(matrices[regular])[:, 0] > 1e-10
-    inverse = np.full_like(matrices, np.nan)
-    inverse[regular] = np.linalg.inv(matrices[regular])
-    return inverse
+    result = np.full_like(matrices, np.nan)
+    result[regular] = np.linalg.inv(matrices[regular])
+    return result
 
 
 def _standardise(weights: np.ndarray, correlation: np.ndarray) -> np.ndarray:
@@ -157,8 +157,8 @@ def _regress(correlations: np.ndarray, model: PlsModel) -> np.ndarray:
     paths = np.zeros_like(correlations)
     for target in model.endogenous:
         sources = model.predecessors(target)
-        inverse = _inverse(correlations[:, sources[:, None], sources])
-        paths[:, sources, target] = np.einsum("bij,bj->bi", inverse, correlations[:, sources, target])
+        partial = inverse(correlations[:, sources[:, None], sources])
+        paths[:, sources, target] = np.einsum("bij,bj->bi", partial, correlations[:, sources, target])
     return paths
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from qa_lib.effects.pls_algorithm import Scheme, estimate
 from qa_lib.effects.pls_model import PlsModel
@@ -19,38 +20,52 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_MEASURES = ["q2_predict", "rmse", "mae", "rmse_linear", "mae_linear"]
+
+
 @dataclass(frozen=True, slots=True)
 class PlsPrediction(Result):
     """Out-of-sample errors per item of the endogenous constructs.
 
-    ``errors``: a row per item with ``dimension, item, q2_predict, rmse, mae, rmse_linear, mae_linear`` and ``q2_low,
-    q2_high``, the range of q2_predict over repetitions.
+    Attributes
+    ----------
+    errors : a row per item: ``dimension, item, q2_predict, q2_error`` (its standard error) ``, rmse, mae, rmse_linear,
+        mae_linear``
+    comparison : a row per construct and over all (no ``dimension``): ``term`` loss_to_mean and loss_to_linear
     """
 
     errors: pd.DataFrame
+    comparison: pd.DataFrame
     n: int
     folds: int
     repeats: int
+    conf_level: float
     provenance: Provenance
 
     def tidy(self) -> pd.DataFrame:
-        """A row per item and measure: ``term`` q2_predict, rmse, mae, rmse_linear, mae_linear.
+        """A row per item and measure, and the comparisons of losses.
 
-        q2_predict above 0: better than the item's mean. rmse below rmse_linear: better than a regression on the items
-        of the exogenous constructs. ``conf_low`` and ``conf_high`` of q2_predict are its range over repetitions of the
-        division into folds; with one repetition they are missing.
+        q2_predict above 0: better than the item's mean; its standard error is that of a ratio of sums over respondents.
+        rmse below rmse_linear: better than a regression on the items of the exogenous constructs. loss_to_mean and
+        loss_to_linear, per construct and over all: mean squared error of PLS less that of the mean or linear model,
+        with a t test (CVPAT: Liengaard et al. 2021, doi:10.1111/deci.12445); below 0, PLS predicts better.
         """
-        long = self.errors.melt(
-            ["dimension", "item"],
-            ["q2_predict", "rmse", "mae", "rmse_linear", "mae_linear"],
-            var_name="term",
-            value_name="estimate",
-        )
-        bounds = self.errors.set_index("item")[["q2_low", "q2_high"]]
-        is_q2 = long["term"] == "q2_predict"
-        long["conf_low"] = np.where(is_q2, long["item"].map(bounds["q2_low"]), np.nan)
-        long["conf_high"] = np.where(is_q2, long["item"].map(bounds["q2_high"]), np.nan)
-        return long[["term", "dimension", "item", "estimate", "conf_low", "conf_high"]]
+        long = self.errors.melt(["dimension", "item", "q2_error"], _MEASURES, var_name="term", value_name="estimate")
+        long["std_error"] = long["q2_error"].where(long["term"] == "q2_predict")
+        half = stats.norm.ppf((1 + self.conf_level) / 2) * long["std_error"]
+        long = long.assign(conf_low=long["estimate"] - half, conf_high=long["estimate"] + half)
+        columns = [
+            "term",
+            "dimension",
+            "item",
+            "estimate",
+            "std_error",
+            "statistic",
+            "p_value",
+            "conf_low",
+            "conf_high",
+        ]
+        return pd.concat([long, self.comparison], ignore_index=True).reindex(columns=columns)
 
     def glance(self) -> pd.DataFrame:
         """``power``: high, medium, low or none, by how many items PLS predicts better than the linear model
@@ -75,7 +90,9 @@ class PlsPrediction(Result):
         return ax
 
 
-def predict(values: np.ndarray, model: PlsModel, scheme: Scheme, folds: int, repeats: int, seed: int) -> PlsPrediction:
+def predict(
+    values: np.ndarray, model: PlsModel, scheme: Scheme, folds: int, repeats: int, seed: int, conf_level: float
+) -> PlsPrediction:
     """Repeated k-fold PLSpredict (Shmueli, Ray, Velasquez Estrada and Chatla 2016, doi:10.1016/j.jbusres.2016.03.049).
 
     The items of an endogenous construct are predicted from the items of the exogenous constructs alone, through outer
@@ -89,29 +106,44 @@ def predict(values: np.ndarray, model: PlsModel, scheme: Scheme, folds: int, rep
     sources = np.flatnonzero(model.membership[:, exogenous].any(axis=1))
     targets = np.setdiff1d(np.flatnonzero(model.membership[:, model.endogenous].any(axis=1)), sources)
     rng = np.random.default_rng(seed)
-    squared, absolute = np.zeros((repeats, 3, len(targets))), np.zeros((3, len(targets)))
-    for repeat in range(repeats):
+    squared, absolute = np.zeros((3, n, len(targets))), np.zeros((3, n, len(targets)))
+    for _ in range(repeats):
         for test, predictions in _folds(values, model, scheme, rng.permutation(n) % folds, sources, targets):
             residual = values[test][:, targets] - predictions
-            squared[repeat] += (residual**2).sum(axis=1)
-            absolute += np.abs(residual).sum(axis=1) / repeats
-    q2 = 1 - squared[:, 0] / squared[:, 2]
-    rmse = np.sqrt(squared.mean(axis=0) / n)
-    errors = pd.DataFrame(
-        {
-            "dimension": [model.constructs[model.endogenous[_owner(model, item)]] for item in targets],
-            "item": [model.items[item] for item in targets],
-            "q2_predict": 1 - squared[:, 0].mean(axis=0) / squared[:, 2].mean(axis=0),
-            "q2_low": q2.min(axis=0) if repeats > 1 else np.nan,
-            "q2_high": q2.max(axis=0) if repeats > 1 else np.nan,
-            "rmse": rmse[0],
-            "mae": absolute[0] / n,
-            "rmse_linear": rmse[1],
-            "mae_linear": absolute[1] / n,
-        }
-    )
+            squared[:, test] += residual**2 / repeats
+            absolute[:, test] += np.abs(residual) / repeats
+    q2, q2_error = _q_squared(squared[0], squared[2])
+    rmse, mae = np.sqrt(squared.mean(axis=1)), absolute.mean(axis=1)
+    dimension = np.array([model.constructs[model.endogenous[_owner(model, item)]] for item in targets])
+    columns = {"dimension": dimension, "item": [model.items[item] for item in targets]}
+    columns |= {"q2_predict": q2, "q2_error": q2_error, "rmse": rmse[0], "mae": mae[0]}
+    errors = pd.DataFrame(columns | {"rmse_linear": rmse[1], "mae_linear": mae[1]})
+    comparison = _compare_losses(squared, dimension, conf_level)
     settings = {"scheme": scheme, "folds": folds, "repeats": repeats, "seed": seed}
-    return PlsPrediction(errors, n, folds, repeats, Provenance("pls.predict", n, settings))
+    provenance = Provenance("pls.predict", n, settings)
+    return PlsPrediction(errors, comparison, n, folds, repeats, conf_level, provenance)
+
+
+def _q_squared(loss: np.ndarray, benchmark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """1 − Σ loss ÷ Σ benchmark over respondents (n, m), and its standard error, that of a ratio estimate."""
+    ratio = loss.sum(axis=0) / benchmark.sum(axis=0)
+    influence = (loss - ratio * benchmark) / benchmark.mean(axis=0)
+    return 1 - ratio, influence.std(axis=0, ddof=1) / np.sqrt(len(loss))
+
+
+def _compare_losses(squared: np.ndarray, dimension: np.ndarray, conf_level: float) -> pd.DataFrame:
+    """Paired t tests of the mean loss over a construct's items, PLS against the mean and the linear model."""
+    rows = []
+    for term, benchmark in (("loss_to_mean", squared[2]), ("loss_to_linear", squared[1])):
+        for name in (*dict.fromkeys(dimension), None):
+            own = np.ones(len(dimension), dtype=bool) if name is None else dimension == name
+            difference = (squared[0] - benchmark)[:, own].mean(axis=1)
+            test = stats.ttest_1samp(difference, 0)
+            error = stats.sem(difference)
+            interval = test.confidence_interval(conf_level)
+            rows.append((term, name, difference.mean(), error, test.statistic, test.pvalue, *interval))
+    columns = ["term", "dimension", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _owner(model: PlsModel, item: int) -> int:

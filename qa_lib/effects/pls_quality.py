@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qa_lib.effects.pls_algorithm import Estimates
+from qa_lib.effects.pls_algorithm import Estimates, inverse
 from qa_lib.effects.pls_model import PlsModel
 
 
@@ -62,15 +62,23 @@ def f_squared(estimates: Estimates, model: PlsModel) -> np.ndarray:
 
     A predictor's R² contribution is b² ÷ (C⁻¹)_jj, C the correlations of the predictors.
     """
-    effects = np.full_like(estimates.paths, np.nan)
-    for target in model.endogenous:
-        sources = model.predecessors(target)
-        matrix = estimates.correlations[:, sources[:, None], sources]
-        usable = np.isfinite(matrix).all(axis=(1, 2)) & np.isfinite(estimates.paths[:, sources, target]).all(axis=1)
-        unique = 1 / np.diagonal(np.linalg.inv(matrix[usable]), axis1=1, axis2=2)
-        gain = estimates.paths[usable][:, sources, target] ** 2 * unique
-        effects[np.ix_(usable, sources, [target])] = (gain / (1 - estimates.r_squared[usable][:, [target]]))[:, :, None]
-    return effects
+    gain = estimates.paths**2 / inflation(estimates.correlations, model.adjacency)
+    return gain / (1 - estimates.r_squared[:, None, :])
+
+
+def inflation(correlations: np.ndarray, together: np.ndarray) -> np.ndarray:
+    """Variance inflation factors, the diagonal of the inverse of a correlation matrix, (B, variables, sets).
+
+    Parameters
+    ----------
+    correlations : (B, variables, variables)
+    together : variables × sets, booleans: which variables predict together. NaN for the others, and where singular
+    """
+    factors = np.full((len(correlations), *together.shape), np.nan)
+    for k in np.flatnonzero(together.any(axis=0)):
+        where = np.flatnonzero(together[:, k])
+        factors[:, where, k] = np.diagonal(inverse(correlations[:, where[:, None], where]), axis1=1, axis2=2)
+    return factors
 
 
 def adjusted_r_squared(r_squared: np.ndarray, model: PlsModel, n: float) -> np.ndarray:

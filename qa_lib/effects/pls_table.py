@@ -8,7 +8,14 @@ from scipy import stats
 
 from qa_lib.effects.pls_algorithm import Estimates
 from qa_lib.effects.pls_model import PlsModel
-from qa_lib.effects.pls_quality import alpha, average_variance_extracted, composite_reliability, f_squared, htmt
+from qa_lib.effects.pls_quality import (
+    alpha,
+    average_variance_extracted,
+    composite_reliability,
+    f_squared,
+    htmt,
+    inflation,
+)
 from qa_lib.effects.rows import percentile_interval
 
 LABELS = ["term", "lhs", "op", "rhs", "dimension", "item"]
@@ -18,7 +25,7 @@ def quantities(correlation: np.ndarray, estimates: Estimates, model: PlsModel) -
     """Labels (m rows: ``term, lhs, op, rhs, dimension, item``) and values (B, m) of all estimates."""
     parts = [
         _structural(estimates, model),
-        _outer(estimates, model),
+        _outer(correlation, estimates, model),
         _construct_quality(correlation, estimates, model),
         _discriminant(correlation, model),
     ]
@@ -64,21 +71,28 @@ def _structural(estimates: Estimates, model: PlsModel) -> tuple[list[tuple], np.
         for i, j in zip(via_from, via_to, strict=True)
     ]
     cohen = [("f_squared", label[1], "", label[3], label[1], None) for label in direct]
+    vif = [("vif", label[1], "", label[3], label[1], None) for label in direct]
     totals = total[:, via_from, via_to]
     values = [
         estimates.paths[:, sources, targets],
         totals - estimates.paths[:, via_from, via_to],
         totals,
         f_squared(estimates, model)[:, sources, targets],
+        inflation(estimates.correlations, model.adjacency)[:, sources, targets],
     ]
-    return [*direct, *effects, *cohen], np.concatenate(values, axis=1)
+    return [*direct, *effects, *cohen, *vif], np.concatenate(values, axis=1)
 
 
-def _outer(estimates: Estimates, model: PlsModel) -> tuple[list[tuple], np.ndarray]:
+def _outer(correlation: np.ndarray, estimates: Estimates, model: PlsModel) -> tuple[list[tuple], np.ndarray]:
     constructs, items = np.nonzero(model.membership.T)
     pairs = [(model.constructs[k], model.items[i]) for k, i in zip(constructs, items, strict=True)]
     labels = [(f"{name} {op} {item}", name, op, item, name, item) for op in ("=~", "<~") for name, item in pairs]
     values = [estimates.loadings[:, items, constructs], estimates.weights[:, items, constructs]]
+    formative = [(k, i) for k, i in zip(constructs, items, strict=True) if model.mode_b[k]]
+    if formative:
+        owners, members = map(list, zip(*formative, strict=True))
+        labels += [("vif", None, "", None, model.constructs[k], model.items[i]) for k, i in formative]
+        values.append(inflation(correlation, model.membership)[:, members, owners])
     return labels, np.concatenate(values, axis=1)
 
 

@@ -44,6 +44,8 @@ class Rows:
     def resample(self, n_boot: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Means (B, p) and covariances (B, p, p) of B samples of respondents, drawn with replacement."""
         p = len(self.columns)
+        if n_boot < 0:
+            raise ModelError(f"n_boot={n_boot}; 0 (no intervals) or more samples are allowed.")
         if n_boot == 0:
             return np.empty((0, p)), np.empty((0, p, p))
         return bootstrap_moments(self.answers, n_boot, seed, weights=self.weights)
