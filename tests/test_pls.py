@@ -326,6 +326,9 @@ def test_group_comparison_refuses_what_it_cannot_compare(fitted, mobi):
         fitted.compare_groups(np.zeros(250))
     with pytest.raises(ModelError, match="Pool them"):
         fitted.compare_groups(np.arange(250) < 5)
+    group = np.arange(250) % 2
+    with pytest.raises(ModelError, match="In group 1 everyone answered the same on CUSA1"):
+        qa.pls(SMALL, mobi.assign(CUSA1=mobi["CUSA1"].where(group == 0, 7)), n_boot=0).compare_groups(group)
     with pytest.raises(ModelError, match="249 labels"):
         fitted.compare_groups(np.zeros(249))
     with pytest.raises(ModelError, match="without weights"):

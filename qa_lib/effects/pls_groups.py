@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from qa_lib.effects.pls_algorithm import Estimates, estimate
-from qa_lib.effects.pls_table import path_labels
+from qa_lib.effects.pls_table import LABELS, path_labels
 from qa_lib.effects.rows import percentile_interval
 from qa_lib.errors import ModelError
 from qa_lib.results import Provenance, Result
@@ -93,10 +93,11 @@ def compare_groups(fit: PlsResult, groups: ArrayLike, n_permutations: int, seed:
     if len(small):
         found = ", ".join(f"{name} ({n})" for name, n in small.items())
         raise ModelError(f"Groups with no more rows than the model has items: {found}. Pool them with others.")
+    members = {name: rows.answers[(labels == name).to_numpy()] for name in sizes.index}
+    _check_constant(fit, members)
     differences, compositions = [], []
     for a, b in combinations(sizes.index, 2):
-        values = [rows.answers[(labels == name).to_numpy()] for name in (a, b)]
-        table, composition = _compare_pair(fit, *values, n_permutations, seed)
+        table, composition = _compare_pair(fit, members[a], members[b], n_permutations, seed)
         differences.append(table.assign(group=f"{a} − {b}"))
         compositions.append(composition.assign(group=f"{a} − {b}"))
     settings = {"n_permutations": n_permutations, "seed": seed, "groups": [str(name) for name in sizes.index]}
@@ -127,43 +128,66 @@ def _labels(fit: PlsResult, groups: ArrayLike) -> pd.Series:
     return labels
 
 
+def _check_constant(fit: PlsResult, members: Mapping[object, np.ndarray]) -> None:
+    for name, values in members.items():
+        flat = [item for item, column in zip(fit.model.items, values.T, strict=True) if np.ptp(column) == 0]
+        if flat:
+            raise ModelError(f"In group {name} everyone answered the same on {', '.join(flat)}; leave the item out.")
+
+
 def _compare_pair(
     fit: PlsResult, first: np.ndarray, second: np.ndarray, n_permutations: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    model = fit.model
-    sources, targets = map(list, zip(*model.edges, strict=True))
-    pooled = np.vstack([first, second])
-    pooled_correlation = np.corrcoef(pooled, rowvar=False)
+    """Differences of the paths, and of what the composites mean, between two groups' rows."""
     observed = [_estimate(fit, np.cov(values, rowvar=False)[None]) for values in (first, second)]
-    paths = [fitted.paths[0, sources, targets] for fitted in observed]
-    similarity = _similarity(*observed, pooled_correlation)[0]
-    shuffled_paths, shuffled_similarity = [], []
-    for covs in _permuted_covariances(pooled, len(first), n_permutations, np.random.default_rng(seed)):
+    pooled = np.corrcoef(np.vstack([first, second]), rowvar=False)
+    null, null_similarity = _permute(fit, first, second, pooled, n_permutations, seed)
+    composition = _composition_table(fit, _similarity(*observed, pooled)[0], null_similarity)
+    differences = _difference_table(fit, observed, null, _bootstrap(fit, first, second, seed))
+    same = composition.set_index("dimension")["p_value"] >= 0.05
+    differences["comparable"] = (differences["lhs"].map(same) & differences["rhs"].map(same)).to_numpy()
+    return differences, composition
+
+
+def _permute(
+    fit: PlsResult, first: np.ndarray, second: np.ndarray, pooled: np.ndarray, n_permutations: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Differences of the paths (R, edges) and similarity of the composites (R, k) when labels are shuffled."""
+    differences, similarities = [], []
+    rng = np.random.default_rng(seed)
+    for covs in _permuted_covariances(np.vstack([first, second]), len(first), n_permutations, rng):
         fitted = [_estimate(fit, cov) for cov in covs]
-        shuffled_paths.append(fitted[0].paths[:, sources, targets] - fitted[1].paths[:, sources, targets])
-        shuffled_similarity.append(_similarity(*fitted, pooled_correlation))
-    null, null_similarity = np.concatenate(shuffled_paths), np.concatenate(shuffled_similarity)
+        differences.append(_edges(fit, fitted[0]) - _edges(fit, fitted[1]))
+        similarities.append(_similarity(*fitted, pooled))
+    return np.concatenate(differences), np.concatenate(similarities)
+
+
+def _bootstrap(fit: PlsResult, first: np.ndarray, second: np.ndarray, seed: int) -> np.ndarray:
+    """Differences of the paths (B, edges) when both groups are resampled; failed samples are left out."""
     n_boot = fit.provenance.settings["n_boot"]
-    resampled = [
-        _estimate(fit, replace(fit.rows, answers=values).resample(n_boot, seed + k)[1]).paths[:, sources, targets]
-        for k, values in enumerate((first, second))
-    ]
-    draws = resampled[0] - resampled[1]
-    draws = draws[np.isfinite(draws).all(axis=1)]
+    groups = [replace(fit.rows, answers=values) for values in (first, second)]
+    paths = [_edges(fit, _estimate(fit, rows.resample(n_boot, seed + k)[1])) for k, rows in enumerate(groups)]
+    draws = paths[0] - paths[1]
+    return draws[np.isfinite(draws).all(axis=1)]
+
+
+def _edges(fit: PlsResult, fitted: Estimates) -> np.ndarray:
+    sources, targets = map(list, zip(*fit.model.edges, strict=True))
+    return fitted.paths[:, sources, targets]
+
+
+def _composition_table(fit: PlsResult, similarity: np.ndarray, null: np.ndarray) -> pd.DataFrame:
+    columns = {"term": "compositional_invariance", "dimension": fit.model.constructs, "estimate": similarity}
+    columns |= {"threshold": np.nanquantile(null, 0.05, axis=0)}
+    return pd.DataFrame(columns | {"p_value": _share_beyond(null <= similarity + 1e-12, null)})
+
+
+def _difference_table(fit: PlsResult, observed: list[Estimates], null: np.ndarray, draws: np.ndarray) -> pd.DataFrame:
+    paths = [_edges(fit, fitted)[0] for fitted in observed]
     difference = paths[0] - paths[1]
     low, high = percentile_interval(draws, fit.conf_level)
-    composition = pd.DataFrame(
-        {
-            "term": "compositional_invariance",
-            "dimension": model.constructs,
-            "estimate": similarity,
-            "threshold": np.nanquantile(null_similarity, 0.05, axis=0),
-            "p_value": _share_beyond(similarity - null_similarity > -1e-12, null_similarity),
-        }
-    )
-    same = (composition["p_value"] >= 0.05).to_numpy()
-    table = pd.DataFrame(path_labels(model), columns=["term", "lhs", "op", "rhs", "dimension", "item"])
-    table = table.drop(columns=["dimension", "item"]).assign(
+    table = pd.DataFrame(path_labels(fit.model), columns=LABELS)[["term", "lhs", "op", "rhs"]]
+    return table.assign(
         estimate=difference,
         estimate_a=paths[0],
         estimate_b=paths[1],
@@ -171,9 +195,7 @@ def _compare_pair(
         p_value=_share_beyond(np.abs(null) >= np.abs(difference) - 1e-12, null),
         conf_low=low,
         conf_high=high,
-        comparable=same[sources] & same[targets],
     )
-    return table, composition
 
 
 def _estimate(fit: PlsResult, covs: np.ndarray) -> Estimates:
