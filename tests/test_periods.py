@@ -69,6 +69,12 @@ def test_a_period_with_one_response_has_no_test_and_says_so():
     assert table["p_adjusted"].iloc[1] == table["p_value"].iloc[1]
 
 
+def test_responses_without_a_period_are_left_out_and_counted():
+    data = pd.DataFrame({"m": ["a", "a", "b", "b", None], "x": [1, 2, 3, 5, 9]})
+    with pytest.warns(DataWarning, match="1 responses have none"):
+        assert qa.compare_periods(data, "m", "x").tidy()["estimate"].tolist() == [2.5]
+
+
 def test_bad_input_is_named():
     data = pd.DataFrame({"m": [1, 1, 2, 2], "x": [3, 4, 3, 5]})
     for message, call in {

@@ -122,8 +122,9 @@ def test_bad_input_is_named():
     data = pd.DataFrame({"a": [1, 1, np.nan], "x": [1.0, np.nan, 3.0]})
     for message, call in {
         "no column 'b'": lambda: qa.rake(data, {"b": {1: 1}}),
-        "but no target": lambda: qa.rake(data, {"a": {1: 1}}),
+        "has no target": lambda: qa.rake(data, {"a": {1: 1}}),
         "nobody in the sample": lambda: qa.rake(data.head(2), {"a": {1: 0.5, 2: 0.5}}),
+        "weight zero": lambda: qa.rake(data.assign(a=[1, 1, 2]), {"a": {1: 1, 2: 1}}, weights=[1, 1, 0]),
         "must be positive": lambda: qa.rake(data.head(2), {"a": {1: -1}}),
         "unknown dispositions": lambda: qa.response_rates(pd.DataFrame({"disposition": ["gone"]})),
         "between 0 and 1": lambda: qa.response_rates(pd.DataFrame({"disposition": ["complete"]}), eligibility=2),

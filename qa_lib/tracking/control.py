@@ -88,9 +88,10 @@ class ControlChart(Result):
                 textcoords="offset points",
                 ha="center",
             )
-        ax.set_xticks(x, points["term"].astype(str), rotation=45, ha="right")
+        shown = slice(None, None, len(x) // 24 + 1)
+        ax.set_xticks(x[shown], points["term"].astype(str)[shown], rotation=45, ha="right")
         if self.rules.to_numpy().any():
-            ax.legend(frameon=False, fontsize="small")
+            ax.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
         return ax
 
 

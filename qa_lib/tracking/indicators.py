@@ -195,7 +195,7 @@ def csat(
     counts = _answer_counts(answers, respondent_weights(weights, answers))
     share = counts.share(answers > scale[1] - top)
     low, high = wilson(share, counts.n_effective, conf_level)
-    error = np.sqrt(share * (1 - share) / counts.n_effective) if counts.n else np.nan
+    error = np.sqrt(share * (1 - share) / counts.n_effective)
     table = pd.DataFrame([_share_row("csat", share, error, low, high, counts)])
     return _estimates("csat", table, answers, f"top {top} boxes, Wilson interval", conf_level)
 
@@ -205,11 +205,11 @@ def nps(x: ArrayLike, weights: Weights = None, conf_level: float = 0.95) -> Esti
 
     Promoters answer 9–10, detractors 0–6. The standard error is multinomial, √((p + d − (p − d)²)/n); the interval
     is the adjusted Wald interval with ¾ promoters, ¾ detractors and 1½ passives added, which keeps its level in small
-    samples best (Rocks 2016, doi:10.1080/00031305.2016.1182946). Terms: ``nps`` in points; ``promoters``,
-    ``passives``, ``detractors`` as shares (0–1) with Wilson's intervals. Under weights n is Kish's effective n.
+    samples best (Rocks 2016, doi:10.1080/00031305.2016.1182946). Terms: ``nps``; ``promoters``, ``passives``,
+    ``detractors`` in percent of the answers, with Wilson's intervals. Under weights n is Kish's effective n.
 
     >>> nps([10, 9, 9, 8, 7, 6, 0, 10]).tidy()[["term", "estimate"]].to_numpy().tolist()
-    [['nps', 25.0], ['promoters', 0.5], ['passives', 0.25], ['detractors', 0.25]]
+    [['nps', 25.0], ['promoters', 50.0], ['passives', 25.0], ['detractors', 25.0]]
     """
     answers = _answers(x, "nps", (0, 10))
     counts = _answer_counts(answers, respondent_weights(weights, answers))
@@ -220,13 +220,14 @@ def nps(x: ArrayLike, weights: Weights = None, conf_level: float = 0.95) -> Esti
         "detractors": counts.share(answers <= 6),
     }
     up, down = shares["promoters"], shares["detractors"]
-    low, high = _adjusted_wald(up, down, n, conf_level)
-    error = 100 * np.sqrt((up + down - (up - down) ** 2) / n) if counts.n else np.nan
-    rows = [_share_row("nps", 100 * (up - down), error, 100 * low, 100 * high, counts)]
+    error = np.sqrt((up + down - (up - down) ** 2) / n)
+    rows = [_share_row("nps", up - down, error, *_adjusted_wald(up, down, n, conf_level), counts)]
     for term, share in shares.items():
-        error = np.sqrt(share * (1 - share) / n) if counts.n else np.nan
+        error = np.sqrt(share * (1 - share) / n)
         rows.append(_share_row(term, share, error, *wilson(share, n, conf_level), counts))
-    return _estimates("nps", pd.DataFrame(rows), answers, "adjusted Wald interval (Rocks 2016)", conf_level)
+    table = pd.DataFrame(rows)
+    table[["estimate", "std_error", "conf_low", "conf_high"]] *= 100
+    return _estimates("nps", table, answers, "adjusted Wald interval (Rocks 2016)", conf_level)
 
 
 def _adjusted_wald(up: float, down: float, n: float, conf_level: float) -> tuple[float, float]:

@@ -169,7 +169,10 @@ def adjust_p(p_value: pd.Series, correction: Correction) -> pd.Series:
 def _rows_by_period(data: pd.DataFrame, period: str, weights: Weights) -> dict[object, pd.DataFrame]:
     """The rows of every period, in order, carrying their weight as a column of its own."""
     weighted = data.assign(**{_WEIGHT: respondent_weights(weights, data)})
-    rows = dict(iter(weighted.groupby(period, sort=True)))
+    undated = int(data[period].isna().sum())
+    if undated:
+        warnings.warn(f"{period}: {undated} responses have none and are left out.", DataWarning, stacklevel=3)
+    rows = dict(iter(weighted.groupby(period, sort=True, observed=True)))
     if len(rows) < 2:
         raise ResponseError(f"{period}: only {list(rows)} has responses; a comparison needs two periods.")
     return rows

@@ -93,6 +93,9 @@ def rake(
         raise ResponseError("no margins were given; pass for instance {'sex': {'f': .52, 'm': .48}}.")
     coded = [_margin(data, column, target) for column, target in margins.items()]
     start = respondent_weights(weights, data)
+    for column, (codes, _) in zip(margins, coded, strict=True):
+        if not np.bincount(codes, start).all():
+            raise ResponseError(f"{column}: all respondents of a category have weight zero; they cannot be raked.")
     w, worst, iteration = start / start.mean(), np.inf, 0
     while worst > tolerance and iteration < max_iter:
         iteration += 1
@@ -130,17 +133,17 @@ def rake(
 def _margin(data: pd.DataFrame, column: str, target: Mapping[object, float]) -> tuple[np.ndarray, np.ndarray]:
     """Category codes of the respondents (n,) and target shares of the categories."""
     if column not in data.columns:
-        raise ResponseError(f"raking: there is no column {column!r} in the data.")
+        raise ResponseError(f"there is no column {column!r} in the data.")
     shares = np.array(list(target.values()), dtype=float)
     if not (np.isfinite(shares).all() and (shares > 0).all()):
-        raise ResponseError(f"raking: the targets of {column} must be positive: {dict(target)}.")
+        raise ResponseError(f"{column}: the targets must be positive: {dict(target)}.")
     codes = pd.Index(list(target)).get_indexer(data[column])
     if (codes < 0).any():
         unknown = data[column][codes < 0].unique().tolist()
-        raise ResponseError(f"raking: {column} has {unknown} among respondents but no target; fill or collapse them.")
+        raise ResponseError(f"{column}: {unknown} among respondents has no target; fill or collapse it.")
     empty = [key for key, n in zip(target, np.bincount(codes, minlength=len(target)), strict=True) if n == 0]
     if empty:
-        raise ResponseError(f"raking: nobody in the sample has {column} = {empty}; collapse it with another category.")
+        raise ResponseError(f"{column}: nobody in the sample has {empty}; collapse it with another category.")
     return codes, shares / shares.sum()
 
 
