@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, wraps
-from pathlib import Path
 from typing import ParamSpec
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import pylopdf_fonts_zh_cn
 import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from qa_lib.report.fonts import FONT_FILE
 
 THIS, CONTEXT, ATTENTION, GRID = "#0072B2", "#8A8F98", "#D55E00", "#E3E6EA"
 DIVERGING = ["#B5541C", "#E8A77C", "#D9DCE1", "#8FBBDD", "#2B6CA3"]
@@ -28,9 +28,8 @@ P = ParamSpec("P")
 
 @cache
 def _style() -> dict[str, object]:
-    font_file = Path(pylopdf_fonts_zh_cn.__file__).parent / "NotoSansSC-Regular.otf"
-    font_manager.fontManager.addfont(font_file)
-    family = font_manager.FontProperties(fname=font_file).get_name()
+    font_manager.fontManager.addfont(FONT_FILE)
+    family = font_manager.FontProperties(fname=FONT_FILE).get_name()
     return {
         "font.family": [family, "DejaVu Sans"],
         "font.size": 10,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 
+from qa_lib.report.fonts import embedded_font
 from qa_lib.report.text import Text
 
 _HTML_LANGUAGES = {"en": "en", "zh": "zh-Hans"}
@@ -23,7 +24,15 @@ def _exporter() -> object:
     return HTMLExporter(template_name="qa", extra_template_basedirs=[str(files("qa_lib.report").joinpath("template"))])
 
 
-def notebook_to_html(notebook: Path, text: Text, links: Sequence[Mapping[str, object]], footer: str) -> str:
+def page_style(characters: frozenset[str]) -> str:
+    """The pages' style sheet, with glyphs for these Chinese characters."""
+    css = files("qa_lib.report").joinpath("template", "page.css").read_text(encoding="utf-8")
+    return embedded_font(characters) + css
+
+
+def notebook_to_html(
+    notebook: Path, text: Text, links: Sequence[Mapping[str, object]], footer: str, characters: frozenset[str]
+) -> str:
     """The page of an executed notebook: its outputs, contents, links to its siblings; code hidden but there."""
     nb = nbformat.read(notebook, as_version=4)
     headings = [
@@ -36,7 +45,7 @@ def notebook_to_html(notebook: Path, text: Text, links: Sequence[Mapping[str, ob
     resources = {
         "html_lang": _HTML_LANGUAGES[text.lang],
         "title": next((entry["title"] for entry in headings if entry["level"] == 1), notebook.stem),
-        "css": files("qa_lib.report").joinpath("template", "page.css").read_text(encoding="utf-8"),
+        "css": page_style(characters),
         "contents": headings,
         "links": links,
         "footer": footer,

@@ -20,8 +20,9 @@ from tqdm import tqdm
 import qa_lib
 from qa_lib.errors import RenderError
 from qa_lib.report import site
+from qa_lib.report.fonts import cjk_characters
 from qa_lib.report.html import notebook_to_html, write_whole
-from qa_lib.report.text import LANGUAGES, Text
+from qa_lib.report.text import LANGUAGES, Text, catalogue
 from qa_lib.study.study import Study, read_study
 
 CELL_TIMEOUT_SECONDS = 600
@@ -98,7 +99,7 @@ def render(
             entry = {"fingerprint": _page_fingerprint(page, inputs), "seconds": round(seconds, 2), "error": error}
             manifest[_key(page, folder)] = entry
     write_whole(folder / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-    index = site.write_index(study, reports_folder(study), languages)
+    index = site.write_index(study, reports_folder(study), languages, _characters(study))
     return Rendered(index, _outcome_table(pages, outcomes))
 
 
@@ -192,9 +193,15 @@ def _render_page(page: Page, pages: list[Page], study: Study, period: str) -> tu
             return "failed", time.perf_counter() - started, error
         text = Text(page.lang)
         footer = text("footer", version=qa_lib.__version__, study=study.name, period=period)
-        write_whole(page.html, notebook_to_html(executed, text, _links(page, pages, study), footer))
+        write_whole(page.html, notebook_to_html(executed, text, _links(page, pages, study), footer, _characters(study)))
     page.failed_notebook.unlink(missing_ok=True)
     return "rendered", time.perf_counter() - started, ""
+
+
+def _characters(study: Study) -> frozenset[str]:
+    """Every Chinese character the catalogue or the study's own files can put on a page."""
+    own = (path.read_text(encoding="utf-8-sig") for path in sorted(study.path.glob("*.yaml")))
+    return cjk_characters([*(words for entry in catalogue().values() for words in entry.values()), *own])
 
 
 def _links(page: Page, pages: list[Page], study: Study) -> list[dict[str, object]]:

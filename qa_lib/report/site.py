@@ -9,12 +9,12 @@ from pathlib import Path
 
 from jinja2 import Environment
 
-from qa_lib.report.html import write_whole
+from qa_lib.report.html import page_style, write_whole
 from qa_lib.report.text import LANGUAGES, Text
 from qa_lib.study.study import Study
 
 
-def write_index(study: Study, folder: Path, languages: Sequence[str]) -> Path:
+def write_index(study: Study, folder: Path, languages: Sequence[str], characters: frozenset[str]) -> Path:
     """Writes ``index.html`` for every period rendered so far, newest first, and returns its path."""
     texts = [Text(lang) for lang in LANGUAGES]
     manifests = sorted(folder.glob("*/manifest.json"), reverse=True)
@@ -25,7 +25,7 @@ def write_index(study: Study, folder: Path, languages: Sequence[str]) -> Path:
     page = template.render(
         html_lang=first.lang,
         title=" · ".join(dict.fromkeys(text.of(study.title, study.name) for text in texts)),
-        css=files("qa_lib.report").joinpath("template", "page.css").read_text(encoding="utf-8"),
+        css=page_style(characters),
         words={"segment": " · ".join(text("segment") for text in texts)},
         languages=[{"code": text.lang, "name": text("language_name")} for text in texts],
         periods=[_period(path, texts) for path in manifests],

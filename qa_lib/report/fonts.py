@@ -1,0 +1,45 @@
+"""Chinese glyphs for readers whose machine has none: the packaged font, whole for figures, in part for pages."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import pylopdf_fonts_zh_cn
+
+FONT_FILE = Path(pylopdf_fonts_zh_cn.__file__).parent / "NotoSansSC-Regular.otf"
+_FIRST_CJK = 0x2E80
+
+
+def cjk_characters(texts: Iterable[str]) -> frozenset[str]:
+    """The Chinese characters and punctuation that occur in the texts."""
+    return frozenset(character for text in texts for character in text if ord(character) >= _FIRST_CJK)
+
+
+@cache
+def embedded_font(characters: frozenset[str]) -> str:
+    """A style rule that carries these characters' glyphs (Noto Sans SC, SIL Open Font License 1.1).
+
+    The family ``qa-sc`` stands last in the page's list, so a reader's own Chinese font comes first.
+    """
+    if not characters:
+        return ""
+    from fontTools import subset
+
+    options = subset.Options(flavor="woff", layout_features=[], hinting=False, notdef_outline=True)
+    font = subset.load_font(str(FONT_FILE), options, lazy=True)
+    chosen = subset.Subsetter(options)
+    chosen.populate(unicodes=[ord(character) for character in characters])
+    chosen.subset(font)
+    font["head"].modified = font["head"].created  # the time of writing would make the same page differ
+    font.recalcTimestamp = False
+    buffer = io.BytesIO()
+    subset.save_font(font, buffer, options)
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return (
+        "/* glyphs of Noto Sans SC, SIL Open Font License 1.1 */ "
+        f'@font-face {{ font-family: "qa-sc"; src: url(data:font/woff;base64,{encoded}) format("woff"); }}'
+    )
