@@ -92,7 +92,7 @@ def diagnostics(page: ReportPage, drivers: Drivers | None) -> None:
             text("value"): checks["estimate"].map(lambda value: text.number(value, 3)),
             text("p"): checks["p_value"].map(text.p_value),
             text("concern"): [text("yes") if concern else text("no") for concern in checks["concern"]],
-            text("source"): checks["source"],
         }
     )
-    display.table(rows, text("caption_diagnostics"))
+    rows.insert(1, text("source"), checks["source"])
+    display.table(rows, text("caption_diagnostics"), text_columns=2)

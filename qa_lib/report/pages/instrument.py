@@ -57,7 +57,7 @@ def item_analysis(page: ReportPage, result: Reliability | None) -> None:
     minimum = page.study.criteria().by_measure["item_rest_r"].threshold
     rows = pd.DataFrame(
         {
-            text("item"): [page.item_label(item) for item in items["item"]],
+            text("item"): [page.item_label(item, 200) for item in items["item"]],
             text("dimension"): [page.dimension_name(name) for name in items["dimension"]],
             text("item_rest_r"): items["item_rest_r"].map(lambda value: text.number(value, 2)),
             text("alpha_if_dropped"): items["alpha_if_dropped"].map(lambda value: text.number(value, 3)),

@@ -109,7 +109,7 @@ def descriptives(page: ReportPage, described: Descriptives | None) -> None:
     }
     rows = pd.DataFrame(
         {
-            text("item"): [page.item_label(item) for item in table["item"]],
+            text("item"): [page.item_label(item, 200) for item in table["item"]],
             text("n"): table["n"].map(text.count),
             text("mean"): table["estimate"].map(lambda value: text.number(value, 2)),
             text("interval_95"): [
