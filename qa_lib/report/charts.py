@@ -151,7 +151,7 @@ def matrix(values: pd.DataFrame, labels: Mapping[str, str], diverging: bool = Tr
 
 @styled
 def bars(rows: pd.DataFrame, labels: Mapping[str, str], reference: float | None = None) -> Figure:
-    """Horizontal bars of shares with intervals, in the order given; columns ``label, estimate, conf_low, conf_high``."""
+    """Bars of shares with intervals, in the order given; columns ``label, estimate, conf_low, conf_high``."""
     fig, ax = _figure(0.8 + 0.4 * len(rows))
     y = np.arange(len(rows))[::-1]
     ax.barh(y, rows["estimate"], color=THIS, alpha=0.8, height=0.6)

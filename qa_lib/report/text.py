@@ -67,11 +67,13 @@ class Text:
         """A number with a fixed count of digits after the point; an en dash where there is none."""
         if value is None or value != value:
             return "–"
-        return format_decimal(round(float(value), digits), f"#,##0.{'0' * digits}".rstrip("."), locale=self._locale)
+        rounded = round(float(value), digits) + 0.0  # no negative zero
+        pattern = f"#,##0.{'0' * digits}".rstrip(".")
+        return format_decimal(rounded, pattern, locale=self._locale).replace("-", "−")
 
     def signed(self, value: float | None, digits: int = 1) -> str:
         rounded = self.number(value, digits)
-        return f"+{rounded}" if rounded != "–" and float(value) > 0 else rounded.replace("-", "−")
+        return f"+{rounded}" if rounded != "–" and float(value) > 0 else rounded
 
     def count(self, value: float) -> str:
         return self.number(value, 0)
