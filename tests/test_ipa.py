@@ -179,9 +179,11 @@ def test_bad_input_is_named():
 
 
 def test_picture_draws_ellipses_lines_and_translated_names(large):
-    axes = large.plot(labels={"wait": "等待", "performance": "表现"})
+    axes = large.plot(labels={"wait": "等待", "performance": "表现", "concentrate_here": "优先改进"})
     assert axes.get_xlabel() == "表现"
-    assert [text.get_text() for text in axes.texts] == ["等待", "staff", "place", "app"]
+    names = [text.get_text() for text in axes.texts]
+    assert names[:4] == ["等待", "staff", "place", "app"]
+    assert names[4:] == ["优先改进", "Keep up", "Low priority", "Possible overkill"]
     assert [line.get_linestyle() for line in axes.lines].count("--") == 1
     outline = axes.lines[0].get_xydata() - large.places.loc["wait", ["performance", "importance"]].to_numpy(float)
     distance = np.einsum("ni,ij,nj->n", outline, np.linalg.inv(large.ellipses[0]), outline)

@@ -7,7 +7,7 @@ from compare import assert_close_to_reference
 
 import qa_lib as qa
 from qa_lib.effects.kano import CATEGORIES, EVALUATION
-from qa_lib.errors import ResponseError
+from qa_lib.errors import ModelError, ResponseError
 
 PAIR = {"M": (3, 5), "O": (1, 5), "A": (1, 3), "I": (3, 3), "R": (3, 1), "Q": (1, 1)}
 
@@ -105,6 +105,8 @@ def test_bad_answers_are_named():
         qa.kano(good, good, answers=[1, 2, 3])
     with pytest.raises(ResponseError, match="5 × 5"):
         qa.kano(good, good, evaluation=EVALUATION.replace("Q", "X"))
+    with pytest.raises(ModelError, match="fong_level=90"):
+        qa.kano(good, good, fong_level=90)
     with pytest.raises(ResponseError, match="two DataFrames"):
         qa.kano(good["x"], good["x"])
 

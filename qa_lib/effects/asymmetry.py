@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["BpmRule", "Kano", "PenaltyReward", "kano", "penalty_reward"]
 
 _FEW = 10
-_MIKULIC = "Mikulić and Prebežac (2008), doi:10.1108/09604520810920068"
+_SOURCE = (
+    "index: Mikulić and Prebežac (2008), doi:10.1108/09604520810920068; cuts .1 and .4: the usual ones of "
+    "impact-asymmetry analysis"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,13 @@ class BpmRule:
 
     basic: A's interval lies below −``margin`` and the penalty's below 0; motivation: A's interval lies above ``margin``
     and the reward's above 0; performance: penalty and reward are both surely there, and A's interval lies within
-    ±``balance``; otherwise undecided. The defaults are the cuts of impact-asymmetry analysis: |A| ≤ .1 a hybrid,
-    |A| > .4 a frustrator or delighter.
+    ±``balance``; otherwise undecided. The defaults are the usual cuts of impact-asymmetry analysis (Mikulić and
+    Prebežac 2008): |A| ≤ .1 is a hybrid, |A| > .4 a frustrator or delighter.
     """
 
     margin: float = 0.1
     balance: float = 0.4
-    source: str = _MIKULIC
+    source: str = _SOURCE
 
     def classify(self, penalty: np.ndarray, reward: np.ndarray, asymmetry: np.ndarray) -> str:
         """Class from the intervals (low, high) of penalty, reward and asymmetry; NaN allows none.
@@ -159,7 +162,7 @@ def penalty_reward(
     low, high : ratings that count as low and high. By default the outer quarters of the scale: 1–2 and 4–5 of five
         points, 1–2 and 6–7 of seven, 1–3 and 8–10 of ten
     scale : lowest and highest rating possible; by default those found over all attributes
-    rule : how intervals make a class; the cuts of Mikulić and Prebežac (2008) by default
+    rule : how intervals make a class; see ``BpmRule`` for the default and its source
 
     Raises
     ------

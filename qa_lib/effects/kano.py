@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from qa_lib.effects.rows import respondent_weights
-from qa_lib.errors import ResponseError
+from qa_lib.errors import ModelError, ResponseError
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.weights import effective_n
 
@@ -35,7 +35,7 @@ EVALUATION = pd.DataFrame(
     columns=pd.Index(ANSWERS, name="dysfunctional"),
 )
 """Category by the answers to the functional (row) and dysfunctional question: Berger et al. (1993), Kano's methods for
-understanding customer-defined quality, Center for Quality of Management Journal 2(4), figure 5."""
+understanding customer-defined quality, Center for Quality of Management Journal 2(4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +111,13 @@ def kano(
 
     Notes
     -----
-    better = (A + O) ÷ (A + O + M + I), worse = −(O + M) ÷ (A + O + M + I) (Berger et al. 1993, p. 17). A category is
+    better = (A + O) ÷ (A + O + M + I), worse = −(O + M) ÷ (A + O + M + I) (Berger et al. 1993). A category is
     given when the two largest counts a, b of N differ by Fong's test, |a − b| ≥ z √((a + b)(2N − a − b) ÷ 2N)
-    (Fong 1996, Center for Quality of Management Journal 5(3), p. 4; z = 1.645), else it is "undecided".
+    (Fong 1996, Center for Quality of Management Journal 5(3); z = 1.645), else it is "undecided".
 
     Raises
     ------
-    ResponseError
+    ResponseError, ModelError
         columns or rows that differ, codes outside ``answers``, a feature nobody answered
 
     >>> import pandas as pd
@@ -127,6 +127,9 @@ def kano(
     """
     _check_pair(functional, dysfunctional)
     _check_evaluation(evaluation, answers)
+    for name, level in (("fong_level", fong_level), ("conf_level", conf_level)):
+        if not 0 < level < 1:
+            raise ModelError(f"kano: {name}={level}; a number between 0 and 1 is needed.")
     weight = respondent_weights(functional, weights)
     categories = _categories(functional, dysfunctional, answers, evaluation)
     shares = pd.DataFrame(0.0, index=functional.columns, columns=list(CATEGORIES))

@@ -174,7 +174,7 @@ def _structure(
 def reliability_a(correlation: np.ndarray, weights: np.ndarray, model: PlsModel) -> np.ndarray:
     """ρ_A of each mode A construct, (B, k); 1 for single items and for mode B, whose composite is the construct.
 
-    Dijkstra and Henseler (2015, doi:10.25300/MISQ/2015/39.2.02, eq. 3):
+    Dijkstra and Henseler (2015, doi:10.25300/MISQ/2015/39.2.02):
     (w'w)² · w'(S − diag S)w ÷ w'(ww' − diag ww')w. NaN for a construct whose weights or correlations rule it out.
     """
     squares = (weights**2).sum(axis=1)
@@ -188,7 +188,7 @@ def reliability_a(correlation: np.ndarray, weights: np.ndarray, model: PlsModel)
 def _disattenuate(estimates: Estimates, model: PlsModel) -> Estimates:
     """PLSc: correlations and loadings of the common factors behind mode A composites.
 
-    Dijkstra and Henseler (2015, eq. 4–5): r_ij ÷ √(ρ_i ρ_j); the loadings of a factor are w · √ρ_A ÷ w'w. The
+    Dijkstra and Henseler (2015): r_ij ÷ √(ρ_i ρ_j); the loadings of a factor are w · √ρ_A ÷ w'w. The
     cross-loadings of other blocks are divided by √ρ_A of the factor.
     """
     with np.errstate(invalid="ignore"):

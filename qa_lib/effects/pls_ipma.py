@@ -72,7 +72,7 @@ def rescaled(
     """Index (B, k), effects (B, k, k) from row to column, item performance (B, p) and item weights (B, p, k), 0–100.
 
     Ringle and Sarstedt (2016, doi:10.1108/IMDS-10-2015-0449): weights of unstandardised items, scaled to a sum of 1 per
-    construct, make an index of the items' 0–100 means (Fornell et al. 1996, doi:10.1177/002224299606000403, p. 16);
+    construct, make an index of the items' 0–100 means (Fornell et al. 1996, doi:10.1177/002224299606000403);
     effects are total effects in the units of the indices.
     """
     item_means = 100 * (sample.means - low) / (high - low)

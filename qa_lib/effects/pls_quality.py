@@ -39,7 +39,7 @@ def average_variance_extracted(loadings: np.ndarray, model: PlsModel) -> np.ndar
 def htmt(correlation: np.ndarray, model: PlsModel) -> np.ndarray:
     """Heterotrait–monotrait ratio of mode A constructs, (B, k, k); NaN where one of the two is mode B.
 
-    Henseler, Ringle and Sarstedt (2015, doi:10.1007/s11747-014-0403-8, eq. 6) on absolute correlations; a single item
+    Henseler, Ringle and Sarstedt (2015, doi:10.1007/s11747-014-0403-8) on absolute correlations; a single item
     has a monotrait correlation of 1.
     """
     member = model.membership.astype(float)

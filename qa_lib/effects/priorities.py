@@ -89,6 +89,12 @@ class Ipa(Result):
         ax.axhline(self.cross[1], color="0.6", linewidth=0.8)
         if np.isfinite(self.slope) and self.slope > 0:
             ax.axline(self._line_through(), slope=self.slope, color="0.6", linewidth=0.8, linestyle="--")
+        for (important, good), name in QUADRANTS.items():
+            corner = {"ha": "right" if good else "left", "va": "top" if important else "bottom"}
+            text = labels.get(name, name.replace("_", " ").capitalize())
+            ax.text(
+                0.98 if good else 0.02, 0.98 if important else 0.02, text, transform=ax.transAxes, color="0.5", **corner
+            )
         ax.set_xlabel(labels.get("performance", "Performance"))
         ax.set_ylabel(labels.get("importance", "Importance"))
         return ax
@@ -132,8 +138,8 @@ def ipa(
     outcome : overall rating per respondent. Beside stated importance it gives the three-factor view
     expectation : respondents × items; gives gaps and gap-weighted priorities, weights summing to 100
     cross : where quadrants meet: "mean" or "median" over items, or (performance, importance)
-    iso : the iso-priority line (Bacon 2003, doi:10.1177/147078530304500101) has equal z scores of importance and
-        performance ("standardised"), or equal values on one common scale ("difference")
+    iso : the iso-priority line (Bacon 2003, International Journal of Market Research 45, 55–71) has equal z scores of
+        importance and performance ("standardised"), or equal values on one common scale ("difference")
     weights : respondents' weights
 
     Raises

@@ -116,7 +116,9 @@ def respondent_weights(data: pd.DataFrame, weights: str | ArrayLike | None) -> n
 
 
 def percentile_interval(draws: np.ndarray, conf_level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Percentiles of bootstrap draws (B, …) over the first axis; NaN without draws. Draws that failed are left out."""
+    """Percentiles of bootstrap draws (B, …) over the first axis; NaN without draws."""
+    if not 0 < conf_level < 1:
+        raise ModelError(f"conf_level={conf_level}; a number between 0 and 1 is needed, usually 0.95.")
     if len(draws) == 0:
         return np.full(draws.shape[1:], np.nan), np.full(draws.shape[1:], np.nan)
     tail = (1 - conf_level) / 2
