@@ -8,7 +8,7 @@ from compare import assert_close_to_reference
 import qa_lib as qa
 from qa_lib.effects.pls_algorithm import estimate
 from qa_lib.effects.pls_model import parse_model
-from qa_lib.errors import DataWarning, InadmissibleWarning, ModelError, ResponseError
+from qa_lib.errors import DataWarning, InadmissibleWarning, ModelError, NotConvergedWarning, ResponseError
 
 SMALL = """
 IMG =~ IMAG1 + IMAG2 + IMAG3 + IMAG4 + IMAG5
@@ -364,6 +364,27 @@ def test_an_impossible_corrected_solution_is_said_to_be_so():
         fit = qa.pls(model, cov, nobs=100, consistent=True)
     assert not fit.glance().loc[0, "admissible"]
     assert qa.pls(model, cov, nobs=100).glance().loc[0, "admissible"]
+
+
+def test_a_correction_that_leaves_no_positive_definite_matrix_gives_missing_paths_not_wrong_ones():
+    items = ["a1", "a2", "b1", "b2", "y"]
+    cov = pd.DataFrame(np.full((5, 5), 0.3), items, items)
+    cov.iloc[:2, :2] = cov.iloc[2:4, 2:4] = [[1, 0.2], [0.2, 1]]
+    cov.loc["y", "y"] = 1
+    with pytest.warns(InadmissibleWarning, match="not positive definite"):
+        fit = qa.pls("A =~ a1 + a2; B =~ b1 + b2; y ~ A + B; B ~ A", cov, nobs=100, consistent=True)
+    assert fit.paths.loc[["A", "B"], "y"].isna().all()
+    assert fit.tidy().query("term == 'y ~ A'")["estimate"].isna().all()
+
+
+def test_bootstrap_samples_that_are_collinear_are_left_out_at_once():
+    rng = np.random.default_rng(2)
+    rare = (np.arange(60) == 0).astype(float)
+    x = rng.normal(size=60)
+    data = pd.DataFrame({"x1": x, "x2": x + rare, "y": x + rng.normal(size=60)})
+    with pytest.warns(NotConvergedWarning, match="of 200 bootstrap samples"):
+        fit = qa.pls("X <~ x1 + x2; y ~ X", data, n_boot=200)
+    assert 90 < fit.glance().loc[0, "n_boot"] < 160  # the one telling respondent is drawn with chance 1 − 1/e
 
 
 def test_bootstrap_samples_without_an_admissible_solution_are_counted(mobi):

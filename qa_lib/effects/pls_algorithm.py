@@ -69,7 +69,7 @@ def estimate(
     weights = _orient(weights, correlation, model.membership if orientation is None else orientation)
     loadings = correlation @ weights
     proxies = weights.swapaxes(1, 2) @ loadings
-    plain = _structure(weights, loadings, proxies, model)
+    plain = _structure(proxies, model)
     rho_a = reliability_a(correlation, weights, model)
     estimates = Estimates(weights, loadings, proxies, proxies, *plain, rho_a, converged, iterations)
     return _disattenuate(estimates, model) if consistent else estimates
@@ -99,7 +99,7 @@ def outer_weights(
             block = model.block(construct)
             update[:, block, construct] = np.einsum("bij,bj->bi", inverse[active], update[:, block, construct])
         update = _standardise(update, r)
-        done = np.abs(update - current).max(axis=(1, 2)) < TOLERANCE
+        done = ~(np.abs(update - current).max(axis=(1, 2)) >= TOLERANCE)  # NaN, no solution, is done as well
         weights[active] = update
         iterations[active[done]] = iteration
         if done.all():
@@ -162,9 +162,8 @@ def _regress(correlations: np.ndarray, model: PlsModel) -> np.ndarray:
     return paths
 
 
-def _structure(
-    weights: np.ndarray, loadings: np.ndarray, correlations: np.ndarray, model: PlsModel
-) -> tuple[np.ndarray, np.ndarray]:
+def _structure(correlations: np.ndarray, model: PlsModel) -> tuple[np.ndarray, np.ndarray]:
+    """Paths (B, k, k) and R² (B, k) of every endogenous construct."""
     paths = _regress(correlations, model)
     r_squared = (paths * correlations).sum(axis=1)
     r_squared[:, ~model.adjacency.any(axis=0)] = np.nan
@@ -200,5 +199,5 @@ def _disattenuate(estimates: Estimates, model: PlsModel) -> Estimates:
     squares = (estimates.weights**2).sum(axis=1)
     own = estimates.weights * (root / squares)[:, None, :]
     loadings = np.where(model.membership & factor, own, estimates.loadings / root[:, None, :])
-    paths, r_squared = _structure(estimates.weights, loadings, correlations, model)
+    paths, r_squared = _structure(correlations, model)
     return replace(estimates, loadings=loadings, correlations=correlations, paths=paths, r_squared=r_squared)
