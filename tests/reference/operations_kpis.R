@@ -1,0 +1,20 @@
+# Censored times to resolve: survival::survfit's median and 90th percentile; Wilson's interval: prop.test.
+# Rscript tests/reference/operations_kpis.R > tests/reference/operations_kpis.json
+suppressMessages({library(survival); library(jsonlite)})
+set.seed(3)
+km <- function(time, done) {
+  q <- quantile(survfit(Surv(time, done) ~ 1), c(.5, .9))
+  list(time = time, done = as.integer(done), estimate = unname(q$quantile), low = unname(q$lower), high = unname(q$upper))
+}
+full <- round(rexp(120, 1 / 20), 2); open <- round(runif(120, 5, 60), 2)
+tied <- ceiling(full / 5); tied_open <- ceiling(open / 5)
+few <- c(1, 2, 3, 4, 5, 6)
+w <- function(x, n) as.numeric(prop.test(x, n, correct = FALSE)$conf.int)
+out <- list(
+  versions = list(R = R.version.string, survival = as.character(packageVersion("survival"))),
+  random = km(pmin(full, open), full <= open),
+  tied = km(pmin(tied, tied_open), tied <= tied_open),
+  flat = km(few, c(1, 1, 1, 1, 0, 1)),
+  wilson = list(list(x = 8, n = 10, ci = w(8, 10)), list(x = 81, n = 263, ci = w(81, 263)), list(x = 0, n = 20, ci = w(0, 20)))
+)
+cat(toJSON(out, digits = 15, auto_unbox = TRUE, na = "null", pretty = TRUE), "\n")
