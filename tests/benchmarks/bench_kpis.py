@@ -74,6 +74,4 @@ if __name__ == "__main__":
     began = time.perf_counter()
     by_hand(records)
     pandas = time.perf_counter() - began
-    print(
-        f"{N:,} tickets, 13 months × 6 branches: qa.kpis {ours:.1f} s, pandas by hand {pandas:.1f} s, {ours / pandas:.2f}"
-    )
+    print(f"{N:,} tickets, 78 groups: qa.kpis {ours:.1f} s, by hand {pandas:.1f} s, {ours / pandas:.2f}")
