@@ -14,17 +14,26 @@ from pydantic import Field, model_validator
 from qa_lib.errors import InstrumentError
 from qa_lib.study.schema import Record, load_yaml, validate
 
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,63}$", description="a name that formulas can use")]
 Words = Annotated[dict[str, str], Field(description="language → words")]
-Role = Literal["experienced", "expectation", "importance", "outcome"]
+Role = Literal["experienced", "expectation", "importance", "outcome", "other"]
+Code = int | float | str
 Outcome = Literal["satisfaction", "repurchase", "recommendation", "nps", "effort"]
 
 
 class Scale(Record):
-    """Answer codes from ``min`` to ``max``, and their words where the answers have any."""
+    """Answer codes from ``min`` to ``max``, and their words where the answers have any.
+
+    ``recode`` maps other words or codes that exports hold to a code of the scale; ``missing_codes`` and
+    ``not_applicable_codes`` are those of this scale, beside the instrument's.
+    """
 
     min: int
     max: int
     labels: dict[int, Words] = {}
+    recode: dict[str, int] = {}
+    missing_codes: list[Code] = []
+    not_applicable_codes: list[Code] = []
 
     @model_validator(mode="after")
     def _ordered(self) -> Scale:
@@ -32,18 +41,23 @@ class Scale(Record):
             raise ValueError(f"min must be less than max, found {self.min} and {self.max}")
         if outside := [code for code in self.labels if not self.min <= code <= self.max]:
             raise ValueError(f"labels for {outside} lie outside {self.min} to {self.max}")
+        if outside := [word for word, code in self.recode.items() if not self.min <= code <= self.max]:
+            raise ValueError(f"recode of {outside} gives codes outside {self.min} to {self.max}")
         return self
 
 
 class Dimension(Record):
-    id: str
+    id: Identifier
     name: Words
 
 
 class Item(Record):
-    """One question. ``columns`` are the names it has in the exports, its id when not given."""
+    """One question. ``columns`` are the names it has in the exports, its id when not given.
 
-    id: str
+    An ``optional`` item may be absent from some exports, as when it was asked in some years only.
+    """
+
+    id: Identifier
     scale: str
     dimension: str | None = None
     role: Role = "experienced"
@@ -51,6 +65,7 @@ class Item(Record):
     of: str | None = None
     wording: Words = {}
     reverse: bool = False
+    optional: bool = False
     columns: list[str] = []
 
     @property
@@ -61,7 +76,7 @@ class Item(Record):
 class AttentionCheck(Record):
     """A question with one right answer."""
 
-    id: str
+    id: Identifier
     answer: int | str
     columns: list[str] = []
 
@@ -86,8 +101,8 @@ class InstrumentFile(Record):
     scales: dict[str, Scale]
     dimensions: list[Dimension]
     items: list[Item]
-    missing_codes: list[int | float | str] = []
-    not_applicable_codes: list[int | float | str] = []
+    missing_codes: list[Code] = []
+    not_applicable_codes: list[Code] = []
     attention_checks: list[AttentionCheck] = []
     kano: list[KanoPair] = []
     dialect: Literal["auto", "plain", "qualtrics", "wenjuanxing"] = "auto"
@@ -182,6 +197,17 @@ class Instrument:
     def scale_of(self, item: str) -> tuple[int, int]:
         scale = self.file.scales[self.item(item).scale]
         return scale.min, scale.max
+
+    def codes_without_answer(self, item: str) -> dict[str, str]:
+        """The codes and words that stand for no answer to an item → ``missing`` or ``not_applicable``."""
+        scale = self.file.scales[self.item(item).scale]
+        missing = dict.fromkeys(map(str, [*self.file.missing_codes, *scale.missing_codes]), "missing")
+        not_applicable = [*self.file.not_applicable_codes, *scale.not_applicable_codes]
+        return missing | dict.fromkeys(map(str, not_applicable), "not_applicable")
+
+    def recodes(self, item: str) -> dict[str, int]:
+        """Other words or codes of exports → codes of the item's scale."""
+        return self.file.scales[self.item(item).scale].recode
 
     def scale_labels(self, item: str) -> dict[int, dict[str, str]]:
         return self.file.scales[self.item(item).scale].labels

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from qa_lib.errors import QaError
 
@@ -19,9 +21,24 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, content: object) -> object:
+        unknown = [key for key in content if key not in cls.model_fields] if isinstance(content, dict) else []
+        if unknown:
+            near = difflib.get_close_matches(str(unknown[0]), cls.model_fields, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"unknown key {unknown[0]!r}.{hint} Allowed: {', '.join(cls.model_fields)}.")
+        return content
+
 
 class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML without anchors' aliases (a few bytes of them can fill the memory) and without doubled keys."""
+    """Safe YAML without anchors' aliases (a few bytes of them can fill the memory) and without doubled keys.
+
+    Scalars follow YAML 1.2: ``yes`` and ``No``, ``12:30`` and dates are text, as survey answers mean them.
+    """
+
+    yaml_implicit_resolvers: dict = {}  # noqa: RUF012
 
     def compose_node(self, parent: object, index: object) -> yaml.Node:
         if self.check_event(yaml.AliasEvent):
@@ -40,6 +57,15 @@ class _PlainLoader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
             mapping[key] = self.construct_object(value_node, deep=deep)
         return mapping
+
+
+for _tag, _pattern, _first in (
+    ("null", r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("bool", r"(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?)$", list("-+.0123456789")),
+):
+    _PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
 def load_yaml(path: Path, error: type[QaError]) -> dict:
