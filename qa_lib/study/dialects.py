@@ -33,16 +33,16 @@ class Dialect:
 
 
 def _is_qualtrics(table: pd.DataFrame) -> bool:
-    return {"ResponseId", "StartDate"} <= set(table.columns) or {"ResponseID", "StartDate"} <= set(table.columns)
+    """New exports name the columns; those of before 2016 call them V1, V2 … and name them in the row below."""
+    below = set(table.iloc[0].astype(str)) if len(table) else set()
+    return any({name, "StartDate"} <= names for name in ("ResponseId", "ResponseID") for names in (set(table), below))
 
 
 def _qualtrics_header_rows(table: pd.DataFrame) -> int:
     """Wording in the first row of cells, and in newer exports the import ids in the second."""
-    first = table.iloc[:2].astype(str)
-    ids = [bool(row.str.contains(_QUALTRICS_ID).mean() > 0.5) for _, row in first.iterrows()]
-    if len(ids) > 1 and ids[1]:
+    if len(table) > 1 and table.iloc[1].astype(str).str.contains(_QUALTRICS_ID).mean() > 0.5:
         return 2
-    starts = str(table.iloc[0].get("StartDate", ""))
+    starts = str(table.iloc[0].get("StartDate", "Start Date"))
     return 0 if re.match(r"\d", starts) else 1
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -13,12 +17,29 @@ from charset_normalizer import from_bytes
 from qa_lib.errors import ResponseError
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".sav", ".parquet")
-_ENCODINGS = ("utf-8", "gb18030", "cp949")
+_EAST_ASIAN = ("GB18030", "CP949")
+_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_MAX_UNPACKED = 2_000_000_000
 _SAMPLE = 64_000
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """The rows of an export as they came: CSV and Excel cells as text, .sav and parquet with their own types.
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file as it came: its cells, and what an SPSS file says of them.
+
+    ``first_row`` is the spreadsheet row of the first line below the names; ``wording`` gives a column's question,
+    ``labels`` its values' words, ``missing`` its ranges (low, high) of user-defined missing values.
+    """
+
+    table: pd.DataFrame
+    first_row: int = 2
+    wording: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[object, str]] = field(default_factory=dict)
+    missing: Mapping[str, list[tuple[object, object]]] = field(default_factory=dict)
+
+
+def read_export(path: Path, encoding: str | None = None) -> Export:
+    """An export as it came: CSV and Excel cells as text, .sav and parquet with their own types.
 
     Raises ``ResponseError`` when the file is empty, truncated, in no known encoding or of no known format.
     """
@@ -26,16 +47,23 @@ def read_table(path: Path) -> pd.DataFrame:
         raise ResponseError(f"{path} does not exist.")
     if path.stat().st_size == 0:
         raise ResponseError(f"{path} is empty. Export it again, or remove it from the folder.")
-    readers = {".csv": _read_csv, ".tsv": _read_csv, ".txt": _read_csv, ".xlsx": _read_excel, ".sav": _read_sav}
-    readers[".parquet"] = _read_parquet
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise ResponseError(f"{path}: {path.suffix or 'no'} format is not read. Allowed: {', '.join(SUFFIXES)}.")
-    table = reader(path)
-    if table.empty:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ResponseError(f"{path}: {suffix or 'no'} format is not read. Allowed: {', '.join(SUFFIXES)}.")
+    if suffix == ".sav":
+        export = _read_sav(path)
+    else:
+        others = {".xlsx": _read_excel, ".parquet": _read_parquet}
+        export = Export(others[suffix](path) if suffix in others else _read_csv(path, encoding))
+    if export.table.empty:
         raise ResponseError(f"{path} has a header but no answers.")
-    table.columns = _distinct([str(name).strip().lstrip("\ufeff") for name in table.columns])
-    return table
+    export.table.columns = _distinct([str(name).strip().lstrip("\ufeff") for name in export.table.columns])
+    return export
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The rows of an operations record or an export, without what an SPSS file says of them."""
+    return read_export(path).table
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -49,58 +77,82 @@ def _distinct(names: list[str]) -> list[str]:
     return result
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    text = _decode(path)
+def _read_csv(path: Path, encoding: str | None) -> pd.DataFrame:
+    text = decode(path, encoding)
+    delimiter = _delimiter(text)
+    options = {"sep": delimiter, "dtype": str, "keep_default_na": False, "header": None, "skip_blank_lines": False}
     try:
-        delimiter = csv.Sniffer().sniff(text[:_SAMPLE].partition("\n")[0], delimiters=",;\t").delimiter
-    except csv.Error:
-        delimiter = ","
-    try:
-        table = pd.read_csv(
-            io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, header=None, skip_blank_lines=True
-        )
+        table = pd.read_csv(io.StringIO(text), **options)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         raise ResponseError(f"{path} cannot be read as a table separated by {delimiter!r}: {error}.") from None
-    return _with_header(table)
+    return _with_header(table.fillna(""))
+
+
+def _delimiter(text: str) -> str:
+    """The one of comma, semicolon and tab that splits the names into most columns."""
+    sample = text[:_SAMPLE]
+    return max(",;\t", key=lambda mark: len(next(csv.reader(io.StringIO(sample), delimiter=mark), [])))
 
 
 def _with_header(table: pd.DataFrame) -> pd.DataFrame:
-    return table.iloc[1:].set_axis(table.iloc[0].astype(str), axis=1).reset_index(drop=True)
+    """Rows below the names, without those wholly blank; the index counts rows below the names from 0."""
+    rows = table.iloc[1:].set_axis(table.iloc[0].astype(str), axis=1).reset_index(drop=True)
+    blank = (rows == "").all(axis=1)
+    return rows[~blank] if blank.any() else rows
 
 
-def _decode(path: Path) -> str:
-    """The file's text: by its byte order mark, else the first of UTF-8, GB18030, CP949 that decodes it plausibly."""
+def decode(path: Path, encoding: str | None = None) -> str:
+    """The file's text: in the encoding named, by its byte order mark, as UTF-8, else as GB18030 or CP949.
+
+    Raises ``ResponseError`` when the bytes are not in the encoding named or found, or in none of those.
+    """
     raw = path.read_bytes()
-    marks = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-    for mark, encoding in marks.items():
+    if encoding is not None:
+        return _decoded(raw, encoding, path)
+    for mark, marked in _MARKS.items():
         if raw.startswith(mark):
-            return _decoded(raw, encoding, path)
+            return _decoded(raw, marked, path)
     if b"\x00" in raw[:_SAMPLE]:
-        even = raw[:_SAMPLE][0::2].count(0)
-        odd = raw[:_SAMPLE][1::2].count(0)
+        even, odd = raw[:_SAMPLE:2].count(0), raw[1:_SAMPLE:2].count(0)
         return _decoded(raw, "utf-16-be" if even > odd else "utf-16-le", path)
     try:
         return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        best = from_bytes(raw, cp_isolation=["gb18030", "cp949"]).best()
+    except UnicodeDecodeError as error:
+        broken = error.start
+    if len(raw.decode("utf-8", errors="ignore").encode()) > 0.99 * len(raw):
+        line = raw.count(b"\n", 0, broken) + 1
+        raise ResponseError(f"{path} is UTF-8 but broken at byte {broken}, line {line}. Export it again.")
+    best = from_bytes(raw, cp_isolation=["gb18030", "cp949"]).best()
     if best is None:
-        raise ResponseError(f"{path} is in none of the encodings {', '.join(_ENCODINGS)}, UTF-16. Save it as UTF-8.")
+        raise ResponseError(
+            f"{path} is in none of the encodings UTF-8, UTF-16, {', '.join(_EAST_ASIAN)}. Save it as UTF-8, or name "
+            "its encoding in study.yaml: encoding."
+        )
     return _decoded(raw, best.encoding, path)
 
 
 def _decoded(raw: bytes, encoding: str, path: Path) -> str:
     try:
-        return raw.decode(encoding)
+        text = raw.decode(encoding)
+    except LookupError:
+        raise ResponseError(f"study.yaml: encoding: Python knows no encoding {encoding!r}.") from None
     except UnicodeDecodeError as error:
         raise ResponseError(
-            f"{path} looks like {encoding} but is broken at byte {error.start}. Export it again, as UTF-8."
+            f"{path} is not in {encoding}: broken at byte {error.start}. Export it again, as UTF-8."
         ) from None
+    return text.lstrip("\ufeff")
 
 
 def _read_excel(path: Path) -> pd.DataFrame:
     try:
-        table = pd.read_excel(path, dtype=object, header=None, engine="openpyxl")
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > _MAX_UNPACKED:
+            raise ResponseError(f"{path} unpacks to {size / 1e9:.1f} GB; that is no survey export.")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")  # styles that tools leave out
+            table = pd.read_excel(path, dtype=object, header=None, engine="openpyxl")
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError) as error:
         raise ResponseError(f"{path} is not a whole Excel workbook ({error}). Save or download it again.") from None
     if table.empty:
         raise ResponseError(f"{path}: the first sheet is empty.")
@@ -113,16 +165,16 @@ def _cell_text(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _read_sav(path: Path) -> pd.DataFrame:
+def _read_sav(path: Path) -> Export:
     import pyreadstat
 
     try:
-        table, meta = pyreadstat.read_sav(path, user_missing=False)
+        table, meta = pyreadstat.read_sav(path, user_missing=True)
     except (pyreadstat.ReadstatError, UnicodeDecodeError) as error:
         raise ResponseError(f"{path} is not a whole SPSS file: {error}. Save it again.") from None
-    table.attrs["column_labels"] = dict(zip(meta.column_names, meta.column_labels, strict=True))
-    table.attrs["value_labels"] = meta.variable_value_labels
-    return table
+    wording = {name: label for name, label in meta.column_names_to_labels.items() if label}
+    missing = {name: [(span["lo"], span["hi"]) for span in spans] for name, spans in meta.missing_ranges.items()}
+    return Export(table, 1, wording, meta.variable_value_labels, missing)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

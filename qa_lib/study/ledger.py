@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 
 COLUMNS = ["file", "row", "column", "before", "after", "reason", "count"]
@@ -17,21 +20,22 @@ class LedgerBook:
     def __init__(self) -> None:
         self._parts: list[pd.DataFrame] = []
 
-    def cells(self, file: str, rows: pd.Series, column: str, before: pd.Series, after: object, reason: str) -> None:
+    def cells(self, file: str, rows: pd.Series | np.ndarray, column: str, before: Sequence, reason: str) -> None:
         """An entry for every one of the cells given by their rows in the file and their values before."""
         if len(rows):
-            part = {"file": file, "row": rows.to_numpy(), "column": column, "before": before.astype(str).to_numpy()}
-            self._parts.append(pd.DataFrame({**part, "after": _shown(after), "reason": reason, "count": 1}))
+            before = pd.Series(before).astype("string").fillna("").to_numpy()
+            part = {"file": file, "row": np.asarray(rows), "column": column, "before": before}
+            self._parts.append(pd.DataFrame({**part, "after": "", "reason": reason, "count": 1}))
 
-    def rule(self, file: str, column: str, before: pd.Series, after: pd.Series, reason: str) -> None:
-        """An entry for every distinct pair of values that a rule turned into one another."""
-        pairs = pd.DataFrame({"before": before.astype(str), "after": after.astype(str)})
-        counted = pairs.value_counts(sort=False).reset_index(name="count")
-        if len(counted):
-            self._parts.append(counted.assign(file=file, row=pd.NA, column=column, reason=reason))
+    def rule(self, file: str, column: str, before: Sequence, after: Sequence, counts: Sequence, reason: str) -> None:
+        """An entry for every pair of values that a rule turned into one another, with the number of cells."""
+        if len(before):
+            texts = {"before": [_shown(value) for value in before], "after": [_shown(value) for value in after]}
+            part = {"file": file, "row": pd.NA, "column": column, **texts, "reason": reason, "count": counts}
+            self._parts.append(pd.DataFrame(part))
 
     def table(self) -> pd.DataFrame:
-        """All entries with the columns ``COLUMNS``; row counts from 1 at the first line of answers in the file."""
+        """All entries with the columns ``COLUMNS``; ``row`` as a spreadsheet counts, the header's row being 1."""
         if not self._parts:
             return pd.DataFrame(columns=COLUMNS).astype({"row": "Int64", "count": "int64"})
         table = pd.concat([part.astype({"row": "Int64"}) for part in self._parts], ignore_index=True)
@@ -39,4 +43,4 @@ class LedgerBook:
 
 
 def _shown(value: object) -> str:
-    return "" if value is None else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.errors import DataWarning, ResponseError
+from qa_lib.study.checks import doubtful_items
+from qa_lib.study.coding import Place, cell_text, code_answers, key
 from qa_lib.study.dialects import Dialect, dialect_of, question_number, seconds
-from qa_lib.study.files import SUFFIXES, read_table
+from qa_lib.study.files import SUFFIXES, Export, read_export
 from qa_lib.study.instrument import Instrument, Item
 from qa_lib.study.ledger import LedgerBook
 
-TRACE = ["source_file", "source_row"]
+STANDARD = ("respondent", "date", "duration", "language", "weight", "period")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Responses:
     ----------
     data : a row per respondent: items by id (numbers, NaN where missing, reverse-keyed items already reversed),
         attention checks by id as they were answered, context columns (respondent, date, duration, … and those the
-        study names), and ``source_file``, ``source_row`` to trace each row
+        study names), and ``source_file``, ``source_row`` (as a spreadsheet counts) to trace each row
     ledger : file, row, column, before, after, reason, count of every change
     instrument : what was asked
     """
@@ -38,7 +41,10 @@ class Responses:
 
 
 def read_responses(
-    paths: str | Path | Sequence[str | Path], instrument: Instrument, context: Mapping[str, Sequence[str]] | None = None
+    paths: str | Path | Sequence[str | Path],
+    instrument: Instrument,
+    context: Mapping[str, Sequence[str]] | None = None,
+    encoding: str | None = None,
 ) -> Responses:
     """Reads exports of one instrument, whose columns may drift from file to file, and codes the answers.
 
@@ -47,31 +53,49 @@ def read_responses(
     paths : a file, a folder of files, or several files
     instrument : says which columns are items, how answers are coded and what counts as missing
     context : name → the columns, in order of preference, that hold a piece of context (a segment, the weight)
+    encoding : of text files; recognised when not given
 
     Raises
     ------
     ResponseError : a file is empty, broken or in no known format; an answer that is neither a code nor a label of its
-        scale nor declared missing; an item found in no file; a respondent who stands twice in one file
+        scale nor declared missing; an item without a column; a respondent who stands twice in one file
+
+    Warns
+    -----
+    DataWarning : an item never varies, or runs against the rest of its dimension
     """
-    files = _files(paths)
+    responses = read_exports(paths, instrument, context or {}, encoding)
+    refuse_duplicates(responses.data, "source_file")
+    warn_of_doubts(responses)
+    return responses
+
+
+def read_exports(
+    paths: str | Path | Sequence[str | Path],
+    instrument: Instrument,
+    context: Mapping[str, Sequence[str]],
+    encoding: str | None,
+) -> Responses:
+    """The exports, coded, before any respondent is checked or left out."""
     book = LedgerBook()
-    parts = [_read_one(path, instrument, context or {}, book) for path in files]
+    parts = [_read_one(path, instrument, context, encoding, book) for path in _files(paths)]
     data = pd.concat(parts, ignore_index=True)
-    _check_items(data, instrument, files)
+    if absent := [item for item in instrument.items if item not in data]:
+        raise ResponseError(
+            f"{parts[0]['source_file'].iloc[0]}: no export has a column for the optional item {absent[0]}; "
+            "remove it from instrument.yaml or name its column there under 'columns'."
+        )
     return Responses(data, book.table(), instrument)
+
+
+def warn_of_doubts(responses: Responses) -> None:
+    for item, finding, advice in doubtful_items(responses.data, responses.instrument):
+        warnings.warn(f"item {item} {finding}. {advice}", DataWarning, stacklevel=3)
 
 
 def _files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
     given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
-    found = [
-        file
-        for path in given
-        for file in (
-            sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith((".", "~")))
-            if path.is_dir()
-            else [path]
-        )
-    ]
+    found = [file for path in given for file in (_exports_in(path) if path.is_dir() else [path])]
     if not found:
         raise ResponseError(
             f"no exports in {given[0] if given else 'the paths given'}. Put {', '.join(SUFFIXES)} there."
@@ -79,167 +103,160 @@ def _files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
     return found
 
 
+def _exports_in(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith((".", "~")))
+
+
 def _read_one(
-    path: Path, instrument: Instrument, context: Mapping[str, Sequence[str]], book: LedgerBook
+    path: Path,
+    instrument: Instrument,
+    context: Mapping[str, Sequence[str]],
+    encoding: str | None,
+    book: LedgerBook,
 ) -> pd.DataFrame:
-    raw = read_table(path)
-    dialect = dialect_of(raw, instrument.file.dialect)
-    above = dialect.header_rows(raw)
-    wording = raw.iloc[0].astype(str).to_dict() if above else {}
-    raw = raw.iloc[above:].reset_index(drop=True)
-    rows = pd.Series(np.arange(1, len(raw) + 1))
-    data = {"source_file": pd.Series(path.name, index=rows.index), "source_row": rows}
-    data |= _context(raw, dialect, context, path)
-    finder = _ColumnFinder(raw.columns, wording)
+    export = read_export(path, encoding)
+    dialect = dialect_of(export.table, instrument.file.dialect)
+    above = dialect.header_rows(export.table)
+    wording = export.table.iloc[0].astype(str).to_dict() if above else export.wording
+    table = export.table.iloc[above:]
+    if table.empty:
+        raise ResponseError(f"{path} has header rows of {dialect.name} but no answers.")
+    place = Place(path.name, table.index.to_numpy() + export.first_row)
+    table = table.reset_index(drop=True)
+    finder = ColumnFinder(table.columns, wording)
+    data = {"source_file": path.name, "source_row": place.rows}
+    data |= _context(table, finder, dialect, context, instrument, export, place, book)
     for item in instrument.items.values():
-        if (column := finder.find(item.names, item.wording.values())) is not None:
-            data[item.id] = _code(raw[column], item, instrument, dialect, path.name, rows, book)
+        column = finder.find(item.names, item.wording.values())
+        if column is None:
+            _absent(item, table, place, book)
+            continue
+        cells = _without_defined_missing(table[column], export, place, item.id, book)
+        data[item.id] = code_answers(cells, item, instrument, dialect.missing, place, book, export.labels.get(column))
     for check in instrument.attention_checks:
         if (column := finder.find(check.names, ())) is not None:
-            data[check.id] = raw[column].astype("string").str.strip()
-    frame = pd.DataFrame(data)
-    _check_respondents(frame, path)
-    return frame
+            data[check.id] = _texts(table[column])
+    return pd.DataFrame(data, index=table.index)
 
 
-class _ColumnFinder:
+class ColumnFinder:
     """Finds an item's column by its declared names, by the wording in the header, or by the question's number."""
 
     def __init__(self, columns: Iterable[str], wording: Mapping[str, str]) -> None:
         self._by_key: dict[str, str] = {}
+        columns = list(columns)
         for column in columns:
-            keys = [_key(column), _key(str(wording.get(column, "")))]
+            self._by_key.setdefault(key(column), column)
+        for column in columns:
             number = question_number(column)
+            words = [key(str(wording.get(column, "")))]
             if number is not None:
-                keys += [number, _key(column[len(number) :].lstrip("、.．:： "))]
-            for key in filter(None, keys):
-                self._by_key.setdefault(key, column)
+                words += [number, key(column[len(number) :].lstrip("、.．:： "))]
+            for name in filter(None, words):
+                self._by_key.setdefault(name, column)
 
     def find(self, names: Iterable[str], wordings: Iterable[str]) -> str | None:
-        keys = [_key(name) for name in names] + [_key(words) for words in wordings]
-        return next((self._by_key[key] for key in keys if key in self._by_key), None)
+        keys = [key(name) for name in names] + [key(words) for words in wordings]
+        return next((self._by_key[name] for name in keys if name in self._by_key), None)
 
 
-def _key(name: str) -> str:
-    """A header without what drifts between exports: case, blanks, a leading asterisk, the last full stop."""
-    return "".join(name.split()).lstrip("*").rstrip("。.").casefold()
+def _absent(item: Item, table: pd.DataFrame, place: Place, book: LedgerBook) -> None:
+    """An optional item's absence goes into the ledger, any other is an error."""
+    if item.optional:
+        book.rule(place.file, item.id, [""], [""], [len(table)], "not_asked")
+        return
+    near = difflib.get_close_matches(item.names[0], table.columns, n=3, cutoff=0.5)
+    raise ResponseError(
+        f"{place.file}: no column for item {item.id}. Looked for {', '.join(item.names)} and the item's wording"
+        f"{'; similar columns: ' + ', '.join(near) if near else ''}. Name its column under 'columns' in "
+        "instrument.yaml, or write 'optional: true' there when it was not always asked."
+    )
 
 
-def _context(raw: pd.DataFrame, dialect: Dialect, context: Mapping[str, Sequence[str]], path: Path) -> dict:
-    keys = {_key(column): column for column in raw.columns}
-    wanted = {name: [name] for name in ("respondent", "date", "duration", "language", "weight")}
+def _without_defined_missing(cells: pd.Series, export: Export, place: Place, name: str, book: LedgerBook) -> pd.Series:
+    """The cells without those an SPSS file itself defines as missing, which go into the ledger."""
+    spans = export.missing.get(str(cells.name), [])
+    if not spans:
+        return cells
+    hit = np.zeros(len(cells), dtype=bool)
+    for low, high in spans:
+        hit |= cells.between(low, high).to_numpy() if not isinstance(low, str) else (cells == low).to_numpy()
+    book.cells(place.file, place.rows[hit], name, cells[hit].map(cell_text), "missing")
+    return cells.mask(hit)
+
+
+def _context(
+    table: pd.DataFrame,
+    finder: ColumnFinder,
+    dialect: Dialect,
+    context: Mapping[str, Sequence[str]],
+    instrument: Instrument,
+    export: Export,
+    place: Place,
+    book: LedgerBook,
+) -> dict[str, pd.Series]:
+    wanted = {name: [name] for name in STANDARD}
     for column, name in dialect.columns.items():
-        wanted.setdefault(name, [name]).insert(0, column)
+        wanted[name] = [column, *wanted.get(name, [])]
     for name, columns in context.items():
         wanted[name] = [*columns, *wanted.get(name, [])]
     found = {}
     for name, candidates in wanted.items():
-        column = next((keys[_key(candidate)] for candidate in candidates if _key(candidate) in keys), None)
+        column = finder.find(candidates, ())
         if column is not None:
-            found[name] = _context_column(name, raw[column], path)
+            cells = _without_defined_missing(table[column], export, place, name, book)
+            texts = _named(_texts(cells), export.labels.get(column)) if name not in STANDARD else _texts(cells)
+            found[name] = _context_column(name, texts, instrument, place, book)
     return found
 
 
-def _context_column(name: str, values: pd.Series, path: Path) -> pd.Series:
-    text = values.astype("string").str.strip().replace("", pd.NA)
-    if name == "duration":
-        return seconds(text)
+def _texts(cells: pd.Series) -> pd.Series:
+    """Cells as stripped text, missing where blank; each distinct value is looked at once."""
+    where, distinct = pd.factorize(cells)
+    texts = np.array([cell_text(value) for value in distinct] + [""], dtype=object)
+    return pd.Series(texts[where], index=cells.index, dtype="string").replace("", pd.NA)
+
+
+def _named(texts: pd.Series, labels: Mapping[object, str] | None) -> pd.Series:
+    """An SPSS file's codes as the words it has for them."""
+    return texts.replace({cell_text(code): words for code, words in labels.items()}) if labels else texts
+
+
+def _context_column(name: str, texts: pd.Series, instrument: Instrument, place: Place, book: LedgerBook) -> pd.Series:
     if name == "weight":
-        weight = pd.to_numeric(text, errors="coerce")
-        if (bad := weight.isna() | (weight < 0)).any():
-            row = int(bad.idxmax())
-            raise ResponseError(
-                f"{path.name}, row {row + 1}, weight: {values.iloc[row]!r} is not a number of zero or more."
-            )
-        return weight
-    return text.astype(object).where(text.notna(), None)
+        return _weights(texts, place)
+    if name == "duration":
+        duration = seconds(texts)
+        unread = duration.isna() & texts.notna()
+        book.cells(place.file, place.rows[unread], name, texts[unread], "unreadable")
+        return duration
+    if name not in STANDARD:
+        missing = texts.isin([str(code) for code in instrument.file.missing_codes])
+        book.cells(place.file, place.rows[missing], name, texts[missing], "missing")
+        texts = texts.mask(missing)
+    return texts.astype(object).where(texts.notna(), None)
 
 
-def _check_respondents(frame: pd.DataFrame, path: Path) -> None:
-    if "respondent" not in frame:
+def _weights(texts: pd.Series, place: Place) -> pd.Series:
+    weight = pd.to_numeric(texts.str.replace(",", ".", regex=False), errors="coerce").astype(float)
+    if (bad := weight.isna() | (weight < 0) | np.isinf(weight)).any():
+        row = int(np.flatnonzero(bad)[0])
+        found = "blank" if pd.isna(texts.iloc[row]) else repr(texts.iloc[row])
+        raise ResponseError(f"{place.file}, row {place.rows[row]}, weight: {found} is not a number of zero or more.")
+    return weight
+
+
+def refuse_duplicates(data: pd.DataFrame, within: str) -> None:
+    """Raises ``ResponseError`` when a respondent's id stands twice with the same value of the column ``within``."""
+    if "respondent" not in data:
         return
-    known = frame["respondent"].dropna()
-    if (twice := known[known.duplicated(keep=False)]).size:
-        rows = ", ".join(str(frame.loc[i, "source_row"]) for i in twice.index[:5])
+    named = data[data["respondent"].notna()]
+    twice = named[named.duplicated(["respondent", within], keep=False)]
+    if len(twice):
+        first = twice[twice["respondent"] == twice["respondent"].iloc[0]]
+        rows = ", ".join(f"{row.source_file} row {row.source_row}" for row in first.head(4).itertuples())
         raise ResponseError(
-            f"{path.name}: respondent {twice.iloc[0]!r} stands more than once (rows {rows}). "
-            "Every response needs an id of its own: remove the copies or the id column."
+            f"respondent {first['respondent'].iloc[0]!r} stands more than once ({rows}); ids that do: "
+            f"{twice['respondent'].nunique()}. Every response needs an id of its own: export again, or say in "
+            "study.yaml which to keep: 'duplicates: first' or 'duplicates: last'."
         )
-
-
-def _code(
-    raw: pd.Series, item: Item, instrument: Instrument, dialect: Dialect, file: str, rows: pd.Series, book: LedgerBook
-) -> pd.Series:
-    """The item's answers as codes: blanks and missing codes become NaN, labels codes, reversed keys are turned."""
-    low, high = instrument.scale_of(item.id)
-    text = _as_text(raw)
-    blank = text == ""
-    reasons = {str(code): "missing" for code in instrument.file.missing_codes}
-    reasons |= {str(code): "not_applicable" for code in instrument.file.not_applicable_codes}
-    reasons |= {code: reason for code, reason in dialect.missing.items() if code not in reasons}
-    absent = pd.Series(False, index=text.index)
-    for reason in dict.fromkeys(reasons.values()):
-        hit = text.isin([code for code, why in reasons.items() if why == reason])
-        book.cells(file, rows[hit], item.id, raw[hit], None, reason)
-        absent |= hit
-    labels = _label_codes(instrument, item)
-    coded = pd.to_numeric(text, errors="coerce")
-    words = coded.isna() & ~blank & ~absent
-    if words.any():
-        coded[words] = text[words].map(_key).map(labels)
-        if (unknown := words & coded.isna()).any():
-            _refuse_unknown(text, unknown, rows, item, instrument, file)
-        book.rule(file, item.id, text[words], coded[words].astype(int), "label_to_code")
-    coded[absent] = np.nan
-    outside = coded.notna() & ((coded < low) | (coded > high) | (coded % 1 != 0))
-    book.cells(file, rows[outside], item.id, raw[outside], None, "out_of_range")
-    coded[outside] = np.nan
-    if item.reverse:
-        answered = coded.notna()
-        turned = low + high - coded
-        book.rule(file, item.id, coded[answered].astype(int), turned[answered].astype(int), "reversed")
-        coded = turned
-    return coded.astype(float)
-
-
-def _as_text(raw: pd.Series) -> pd.Series:
-    """Cells as stripped text; whole numbers without a decimal part, missing ones as blanks."""
-    if pd.api.types.is_numeric_dtype(raw):
-        return raw.map(lambda value: "" if pd.isna(value) else f"{value:g}").astype(str)
-    text = raw.astype("string").fillna("").str.strip()
-    return text.str.replace(r"^(-?\d+)\.0+$", r"\1", regex=True).astype(str)
-
-
-def _label_codes(instrument: Instrument, item: Item) -> dict[str, int]:
-    return {_key(words): code for code, names in instrument.scale_labels(item.id).items() for words in names.values()}
-
-
-def _refuse_unknown(
-    text: pd.Series, unknown: pd.Series, rows: pd.Series, item: Item, instrument: Instrument, file: str
-) -> None:
-    low, high = instrument.scale_of(item.id)
-    first = unknown.idxmax()
-    found = ", ".join(repr(value[:40]) for value in text[unknown].unique()[:3])
-    raise ResponseError(
-        f"{file}, row {rows[first]}, item {item.id}: {found} is no answer of its scale. Allowed: {low} to {high}, the "
-        "scale's labels, missing_codes and not_applicable_codes of instrument.yaml. Add the label or code there."
-    )
-
-
-def _check_items(data: pd.DataFrame, instrument: Instrument, files: Sequence[Path]) -> None:
-    absent = [item for item in instrument.items if item not in data]
-    if absent:
-        names = instrument.item(absent[0]).names
-        raise ResponseError(
-            f"{files[0].name}{f' and {len(files) - 1} more' if len(files) > 1 else ''}: no column for item "
-            f"{', '.join(absent)}. Looked for {', '.join(names)} and the item's wording; name the column under "
-            "'columns' in instrument.yaml."
-        )
-    for item in instrument.items:
-        answers = data[item].dropna()
-        if len(answers) > 1 and answers.min() == answers.max():
-            warnings.warn(
-                f"item {item} never varies: all {len(answers)} answers are {answers.iloc[0]:g}.",
-                DataWarning,
-                stacklevel=3,
-            )

@@ -38,7 +38,7 @@ class _PlainLoader(yaml.SafeLoader):
     Scalars follow YAML 1.2: ``yes`` and ``No``, ``12:30`` and dates are text, as survey answers mean them.
     """
 
-    yaml_implicit_resolvers: dict = {}  # noqa: RUF012
+    yaml_implicit_resolvers: dict = {}
 
     def compose_node(self, parent: object, index: object) -> yaml.Node:
         if self.check_event(yaml.AliasEvent):

@@ -62,7 +62,7 @@ def screen(responses: Responses) -> pd.DataFrame:
 
 def _as_answered(data: pd.DataFrame, items: list[str], instrument: Instrument) -> np.ndarray:
     """Answers (n, items) with reverse-keyed items turned back, as the respondent gave them."""
-    answered = data[items].to_numpy(dtype=float)
+    answered = data[items].to_numpy(dtype=float, copy=True)
     for position, item in enumerate(items):
         if instrument.item(item).reverse:
             answered[:, position] = sum(instrument.scale_of(item)) - answered[:, position]

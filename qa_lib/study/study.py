@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import re
-import shutil
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-import qa_lib
 from qa_lib.criteria import Criteria
 from qa_lib.errors import QaError, QaWarning, ResponseError, StudyError
+from qa_lib.study.checks import doubtful_items
+from qa_lib.study.cleaning import build, in_period, processed_responses
+from qa_lib.study.dates import unit_of
 from qa_lib.study.files import SUFFIXES, read_table
-from qa_lib.study.instrument import Instrument, Words, read_instrument
-from qa_lib.study.ledger import LedgerBook
-from qa_lib.study.responses import Responses, read_responses
+from qa_lib.study.instrument import Identifier, Instrument, Words, read_instrument
+from qa_lib.study.responses import Responses
 from qa_lib.study.schema import Record, load_yaml, validate
 from qa_lib.study.screening import screen
 
-_PERIOD = re.compile(r"^\d{4}(-(0[1-9]|1[0-2])(-[0-3]\d)?|-Q[1-4]|-W[0-5]\d)?$")
+_FINDING = ["severity", "file", "where", "finding", "advice"]
+_SCALE_ADVICE = "Compare the scale in instrument.yaml; a code for no answer belongs to missing_codes."
+Columns = Annotated[list[str], BeforeValidator(lambda names: names if isinstance(names, list) else [names])]
+"""The name of a column, or several where it drifts from file to file."""
 
 
 class PeriodSource(Record):
-    """Where a response's period comes from: a date column, or the file's name by a pattern with one group."""
+    """Where a response's period comes from: a date column, the file's name by a pattern with one group, or one value.
+
+    Dates are grouped by ``unit``; ``format`` is theirs (``%d/%m/%Y``) where it cannot be recognised.
+    """
 
     column: str | None = None
     file_pattern: str | None = None
+    value: str | None = None
+    unit: Literal["day", "week", "month", "quarter", "year"] = "month"
+    format: str | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> PeriodSource:
-        if (self.column is None) == (self.file_pattern is None):
-            raise ValueError("give either column or file_pattern")
+    def _one_source(self) -> PeriodSource:
+        if sum(source is not None for source in (self.column, self.file_pattern, self.value)) != 1:
+            raise ValueError("give exactly one of column, file_pattern and value")
+        if self.value is not None:
+            _checked_period(self.value)
         if self.file_pattern is not None:
             try:
                 groups = re.compile(self.file_pattern).groups
@@ -51,22 +57,37 @@ class PeriodSource(Record):
         return self
 
 
+def _checked_period(period: str) -> None:
+    try:
+        unit_of(period)
+    except ResponseError as error:
+        raise ValueError(str(error)) from None
+
+
 class Segment(Record):
     """A column results are shown by."""
 
-    id: str
+    id: Identifier
     name: Words = {}
     columns: list[str] = []
     labels: dict[str, Words] = {}
 
 
 class Exclusion(Record):
-    """Respondents left out: those whose ``column`` holds one of ``values``, or who left it blank (``blank: true``)."""
+    """Respondents left out: whose ``column`` holds one of ``values``, is blank, or a number below or above a limit."""
 
     column: str
     reason: str
     values: list[str] = []
     blank: bool = False
+    below: float | None = None
+    above: float | None = None
+
+    @model_validator(mode="after")
+    def _says_who(self) -> Exclusion:
+        if not self.values and not self.blank and self.below is None and self.above is None:
+            raise ValueError("say who is left out: values, blank: true, below or above")
+        return self
 
 
 class StudyFile(Record):
@@ -77,12 +98,14 @@ class StudyFile(Record):
     simulated: bool = False
     period: PeriodSource
     segments: list[Segment] = []
-    weight: str | None = None
-    columns: dict[str, str] = {}
+    weight: Columns | None = None
+    columns: dict[Identifier, Columns] = {}
     exclude: list[Exclusion] = []
     exclude_flagged: list[
         Literal["longstring", "irv", "even_odd", "mahalanobis", "duration", "attention", "duplicate"]
     ] = []
+    duplicates: Literal["error", "first", "last"] = "error"
+    encoding: str | None = None
     targets: dict[str, float] = {}
     index_mapping: Literal["minmax", "ratio"] = "minmax"
     minimum_cell: int = Field(default=10, ge=1)
@@ -127,16 +150,18 @@ class Study:
         everything = self._all()
         if period is None:
             return everything
-        data = everything.data[_in_period(everything.data, str(period))].reset_index(drop=True)
-        if data.empty:
+        wanted = in_period(everything.data, str(period))
+        if not wanted.any():
             known = self.periods()
             raise ResponseError(
                 f"{self.path}: no responses in {period}. "
                 f"Periods with responses: {known[0]} to {known[-1]} ({len(known)})."
             )
+        data = everything.data[wanted].reset_index(drop=True)
         ledger = everything.ledger
-        kept = ledger["file"].isin(data["source_file"].unique())
-        return Responses(data, ledger[kept].reset_index(drop=True), self.instrument)
+        its_rows = ledger["period"].isin(data["period"].unique())
+        whole_columns = ledger["row"].isna() & ledger["file"].isin(data["source_file"].unique())
+        return Responses(data, ledger[its_rows | whole_columns].reset_index(drop=True), self.instrument)
 
     def criteria(self) -> Criteria:
         path = self.path / "criteria.yaml"
@@ -179,7 +204,7 @@ class Study:
         return read_table(path) if path.is_file() else None
 
     def _all(self) -> Responses:
-        return _load(self.path, _fingerprint(self.path))
+        return processed_responses(self)
 
 
 def read_study(path: str | Path) -> Study:
@@ -198,157 +223,34 @@ def read_study(path: str | Path) -> Study:
     return Study(path, spec, read_instrument(path / "instrument.yaml"))
 
 
-def _in_period(data: pd.DataFrame, period: str) -> pd.Series:
-    if not _PERIOD.match(period):
-        raise ResponseError(f"period {period!r} is not written as 2026-10-31, 2026-W44, 2026-10, 2026-Q3 or 2026.")
-    exact = data["period"] == period
-    if exact.any() or "date" not in data:
-        return exact
-    dates = pd.to_datetime(data["date"], errors="coerce")
-    if "-Q" in period:
-        return dates.dt.year.astype("Int64").astype(str) + "-Q" + dates.dt.quarter.astype("Int64").astype(str) == period
-    if "-W" in period:
-        return dates.dt.strftime("%G-W%V") == period
-    return dates.dt.strftime("%Y-%m-%d").str.startswith(period).fillna(False)
-
-
-def _fingerprint(path: Path) -> str:
-    """Hash of what responses follow from: exports (by content), YAML files, and the code that reads them."""
-    digest = hashlib.sha256(qa_lib.__version__.encode())
-    code = sorted(Path(__file__).parent.glob("*.py"))
-    inputs = [path / "study.yaml", path / "instrument.yaml", *sorted((path / "responses").glob("*"))]
-    for file in [*code, *(entry for entry in inputs if entry.is_file())]:
-        digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
-
-
-@cache
-def _load(path: Path, fingerprint: str) -> Responses:
-    study = read_study(path)
-    stamp = study.processed / "fingerprint.json"
-    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8")).get("responses") == fingerprint:
-        data = pd.read_parquet(study.processed / "responses.parquet")
-        return Responses(data, pd.read_parquet(study.processed / "ledger.parquet"), study.instrument)
-    responses = _build(study)
-    _store(study.processed, responses, fingerprint)
-    return responses
-
-
-def _build(study: Study) -> Responses:
-    """Reads all exports, adds the period, leaves out whom the study excludes."""
-    folder = study.path / "responses"
-    if not folder.is_dir():
-        raise StudyError(f"{study.path} has no folder responses. Put the survey's exports there.")
-    spec = study.spec
-    context = {segment.id: [*segment.columns, segment.id] for segment in spec.segments}
-    context |= {name: [column] for name, column in spec.columns.items()}
-    context |= {rule.column: [rule.column] for rule in spec.exclude}
-    if spec.weight:
-        context["weight"] = [spec.weight]
-    if spec.period.column:
-        context["date"] = [spec.period.column]
-    raw = read_responses(folder, study.instrument, context)
-    book = LedgerBook()
-    data = _exclude(raw.data, spec, book)
-    data = _with_period(data, spec.period, book).reset_index(drop=True)
-    if spec.exclude_flagged:
-        data = _exclude_flagged(Responses(data, raw.ledger, study.instrument), spec.exclude_flagged, book)
-    ledger = pd.concat([raw.ledger, book.table()], ignore_index=True)
-    return Responses(data.reset_index(drop=True), ledger, study.instrument)
-
-
-def _exclude(data: pd.DataFrame, spec: StudyFile, book: LedgerBook) -> pd.DataFrame:
-    for rule in spec.exclude:
-        if rule.column not in data:
-            raise StudyError(f"study.yaml: exclude: no export has the column {rule.column!r}.")
-        value = data[rule.column].astype("string")
-        hit = value.isin(rule.values) | (value.isna() if rule.blank else False)
-        data = _leave_out(data, hit.fillna(False), rule.column, rule.reason, book)
-    return data
-
-
-def _exclude_flagged(responses: Responses, rules: list[str], book: LedgerBook) -> pd.DataFrame:
-    flags = screen(responses)
-    data = responses.data
-    for rule in rules:
-        data = _leave_out(data, flags.loc[data.index, f"{rule}_flag"], rule, f"flagged_{rule}", book)
-    return data
-
-
-def _leave_out(data: pd.DataFrame, hit: pd.Series, column: str, reason: str, book: LedgerBook) -> pd.DataFrame:
-    for file, rows in data[hit].groupby("source_file"):
-        book.cells(str(file), rows["source_row"], column, rows[column].fillna(""), None, reason)
-    return data[~hit]
-
-
-def _with_period(data: pd.DataFrame, source: PeriodSource, book: LedgerBook) -> pd.DataFrame:
-    if source.file_pattern:
-        found = data["source_file"].str.extract(source.file_pattern, expand=False)
-        if found.isna().any():
-            name = data.loc[found.isna(), "source_file"].iloc[0]
-            raise StudyError(f"study.yaml: period: file_pattern {source.file_pattern!r} finds no period in {name!r}.")
-        return data.assign(period=found.astype(str))
-    if "date" not in data:
-        raise StudyError(f"study.yaml: period: no export has the column {source.column!r}.")
-    dates = pd.to_datetime(data["date"], errors="coerce", format="mixed")
-    data = _leave_out(data.assign(date=data["date"]), dates.isna(), "date", "no_date", book)
-    dates = dates[dates.notna()]
-    return data.assign(date=dates, period=dates.dt.strftime("%Y-%m"))
-
-
-def _store(folder: Path, responses: Responses, fingerprint: str) -> None:
-    """Writes parquet, ledger and fingerprint into a new folder, then puts it in the old one's place."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        responses.data.to_parquet(scratch / "responses.parquet", index=False)
-        responses.ledger.to_parquet(scratch / "ledger.parquet", index=False)
-        (scratch / "fingerprint.json").write_text(json.dumps({"responses": fingerprint}), encoding="utf-8")
-        scratch.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(scratch, folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
 def check(study: Study) -> pd.DataFrame:
     """What a person should look at before the first report: ``severity, file, where, finding, advice``, a row each.
 
-    An error that stops reading is a row of severity ``error``; warnings of reading and screening, and items whose
-    correlation with the rest of their dimension is negative, are rows of severity ``warning``.
+    An error that stops reading is a row of severity ``error``; doubts about the data, warnings of the screening and
+    columns full of values outside their scale are rows of severity ``warning``.
     """
-    findings: list[dict[str, str]] = []
+    findings: list[tuple[str, str, str, str, str]] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", QaWarning)
         try:
-            responses = _build(study)
-            screen(responses)
+            responses = build(study)
         except QaError as error:
-            findings.append(_finding("error", "responses", "", str(error), ""))
-            responses = None
-    for warning in caught:
-        if issubclass(warning.category, QaWarning):
-            findings.append(_finding("warning", "responses", "", str(warning.message), ""))
-    if responses is not None:
-        findings += _reversed_items(responses)
-    return pd.DataFrame(findings, columns=["severity", "file", "where", "finding", "advice"])
+            return pd.DataFrame([("error", "responses", "", str(error), "")], columns=_FINDING)
+        screen(responses)
+    for item, finding, advice in doubtful_items(responses.data, study.instrument):
+        findings.append(("warning", "instrument.yaml", f"items → {item}", f"item {item} {finding}.", advice))
+    findings += _off_scale(responses)
+    screening = [str(warning.message) for warning in caught if issubclass(warning.category, QaWarning)]
+    findings += [("warning", "responses", "screening", message, "") for message in screening]
+    return pd.DataFrame(findings, columns=_FINDING)
 
 
-def _reversed_items(responses: Responses) -> list[dict[str, str]]:
-    findings = []
-    for dimension, items in responses.instrument.dimensions.items():
-        answers = responses.data[items]
-        for item in items if len(items) > 2 else []:
-            r = answers[item].corr(answers.drop(columns=item).mean(axis=1))
-            if r < 0:
-                finding = f"item {item} correlates {r:.2f} with the rest of {dimension}."
-                advice = "Check its key 'reverse'."
-                findings.append(_finding("warning", "instrument.yaml", f"items → {item}", finding, advice))
-    return findings
-
-
-def _finding(severity: str, file: str, where: str, finding: str, advice: str) -> dict[str, str]:
-    return {"severity": severity, "file": file, "where": where, "finding": finding, "advice": advice}
+def _off_scale(responses: Responses) -> list[tuple[str, str, str, str, str]]:
+    """A finding for every column of a file in which more than one answer in twenty lies outside the scale."""
+    ledger, rows = responses.ledger, responses.data["source_file"].value_counts()
+    counts = ledger[ledger["reason"] == "out_of_range"].groupby(["file", "column"])["count"].sum()
+    return [
+        ("warning", file, column, f"{n} answers lie outside the scale and count as missing.", _SCALE_ADVICE)
+        for (file, column), n in counts.items()
+        if n > 0.05 * rows.get(file, 1)
+    ]

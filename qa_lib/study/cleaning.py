@@ -1,0 +1,227 @@
+"""From a study's exports to its responses: periods, duplicates, exclusions; kept under data/processed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import qa_lib
+from qa_lib.errors import ResponseError, StudyError
+from qa_lib.study.dates import labels, parse_dates, span, unit_of
+from qa_lib.study.ledger import LedgerBook
+from qa_lib.study.responses import STANDARD, Responses, read_exports, refuse_duplicates, warn_of_doubts
+from qa_lib.study.screening import screen
+
+if TYPE_CHECKING:
+    from qa_lib.study.study import Exclusion, PeriodSource, Study, StudyFile
+
+_STAMP = b"qa_lib.fingerprint"
+_loaded: dict[Path, tuple[str, Responses]] = {}
+
+
+def processed_responses(study: Study) -> Responses:
+    """A study's responses; read again only when exports, study.yaml, instrument.yaml or the reading code changed."""
+    fingerprint = _fingerprint(study)
+    known = _loaded.get(study.path)
+    if known is None or known[0] != fingerprint:
+        known = (fingerprint, _stored_or_built(study, fingerprint))
+        _loaded[study.path] = known
+    return known[1]
+
+
+def _stored_or_built(study: Study, fingerprint: str) -> Responses:
+    data, ledger = (study.processed / name for name in ("responses.parquet", "ledger.parquet"))
+    tables = [_stored(data, fingerprint), _stored(ledger, fingerprint)]
+    if tables[0] is None or tables[1] is None:
+        responses = build(study)
+        _store(responses.data, data, fingerprint)
+        _store(responses.ledger, ledger, fingerprint)
+    else:
+        responses = Responses(tables[0], tables[1], study.instrument)
+    warn_of_doubts(responses)
+    return responses
+
+
+def build(study: Study) -> Responses:
+    """Reads all exports, adds the period, settles duplicates and leaves out whom the study excludes."""
+    folder = study.path / "responses"
+    if not folder.is_dir():
+        raise StudyError(f"{study.path} has no folder responses. Put the survey's exports there.")
+    spec = study.spec
+    raw = read_exports(folder, study.instrument, _context(spec), spec.encoding)
+    book = LedgerBook()
+    everyone = _with_period(raw.data, spec.period, book)
+    data = everyone[everyone["period"].notna()]
+    data = _one_response_each(data, spec.duplicates, book)
+    for rule in spec.exclude:
+        data = _leave_out(data, _excluded(data, rule), rule.column, rule.reason, book)
+    data = data.reset_index(drop=True)
+    if spec.exclude_flagged:
+        data = _exclude_flagged(Responses(data, raw.ledger, study.instrument), spec.exclude_flagged, book)
+    if data.empty:
+        raise ResponseError(f"{folder}: no response is left after the exclusions of study.yaml.")
+    ledger = pd.concat([raw.ledger, book.table()], ignore_index=True)
+    columns = [name for name in data if name in _wanted(spec, study)]
+    return Responses(data[columns].reset_index(drop=True), _with_row_periods(ledger, everyone), study.instrument)
+
+
+def _context(spec: StudyFile) -> dict[str, list[str]]:
+    context = {segment.id: [*segment.columns, segment.id] for segment in spec.segments}
+    context |= {name: names for name, names in spec.columns.items()}
+    context |= {rule.column: [rule.column] for rule in spec.exclude if rule.column not in {*STANDARD, *context}}
+    if spec.weight:
+        context["weight"] = spec.weight
+    if spec.period.column:
+        context["date"] = [spec.period.column]
+    return context
+
+
+def _wanted(spec: StudyFile, study: Study) -> set[str]:
+    """Columns that stay: those that only an exclusion needed go."""
+    checks = {check.id for check in study.instrument.attention_checks}
+    segments = {segment.id for segment in spec.segments}
+    return {*STANDARD, *segments, *spec.columns, *study.instrument.items, *checks, "source_file", "source_row"}
+
+
+def _with_period(data: pd.DataFrame, source: PeriodSource, book: LedgerBook) -> pd.DataFrame:
+    """The data with period, missing where the date is unreadable, and date as a timestamp."""
+    if "date" in data:
+        dates = parse_dates(data["date"], source.format)
+        unread = dates.isna() & (data["date"].notna() | (source.column is not None))
+        _record(data[unread], "date", "no_date", book)
+        data = data.assign(date=dates)
+    if source.file_pattern:
+        files = pd.Series(data["source_file"].unique(), dtype="string")
+        period = data["source_file"].map(_periods_of_files(files, source.file_pattern))
+    elif source.value:
+        period = pd.Series(source.value, index=data.index)
+    elif "date" in data:
+        period = labels(data["date"], source.unit)
+    else:
+        raise StudyError(f"study.yaml: period: no export has the column {source.column!r}.")
+    return data.assign(period=period.astype(object).where(period.notna(), None))
+
+
+def _periods_of_files(files: pd.Series, pattern: str) -> dict[str, str]:
+    found = files.str.extract(pattern, expand=False)
+    if found.isna().any():
+        raise StudyError(
+            f"study.yaml: period: file_pattern {pattern!r} finds no period in {files[found.isna()].iloc[0]!r}."
+        )
+    for file, period in zip(files, found, strict=True):
+        try:
+            unit_of(period)
+        except ResponseError as error:
+            raise StudyError(f"study.yaml: period: file_pattern: {file!r}: {error}") from None
+    return dict(zip(files, found, strict=True))
+
+
+def _one_response_each(data: pd.DataFrame, duplicates: str, book: LedgerBook) -> pd.DataFrame:
+    """One response per respondent and period, as the study says which; raises when it does not say."""
+    if "respondent" not in data:
+        return data
+    if duplicates == "error":
+        refuse_duplicates(data, "period")
+        return data
+    named = data["respondent"].notna()
+    again = named & data.duplicated(["respondent", "period"], keep=duplicates)
+    return _leave_out(data, again, "respondent", "duplicate_respondent", book)
+
+
+def _excluded(data: pd.DataFrame, rule: Exclusion) -> pd.Series:
+    if rule.column not in data:
+        raise StudyError(f"study.yaml: exclude: no export has the column {rule.column!r}.")
+    values = data[rule.column]
+    numbers = pd.to_numeric(values, errors="coerce")
+    hit = values.astype("string").isin(rule.values)
+    if rule.blank:
+        hit |= values.isna()
+    if rule.below is not None:
+        hit |= numbers < rule.below
+    if rule.above is not None:
+        hit |= numbers > rule.above
+    return hit.fillna(False).astype(bool)
+
+
+def _exclude_flagged(responses: Responses, rules: list[str], book: LedgerBook) -> pd.DataFrame:
+    flags = screen(responses)
+    data = responses.data
+    for rule in rules:
+        data = _leave_out(data, flags.loc[data.index, f"{rule}_flag"], rule, f"flagged_{rule}", book)
+    return data
+
+
+def _leave_out(data: pd.DataFrame, hit: pd.Series, column: str, reason: str, book: LedgerBook) -> pd.DataFrame:
+    _record(data[hit], column, reason, book)
+    return data[~hit]
+
+
+def _record(rows: pd.DataFrame, column: str, reason: str, book: LedgerBook) -> None:
+    for file, part in rows.groupby("source_file", sort=False):
+        before = part[column] if column in part else np.full(len(part), "")
+        book.cells(str(file), part["source_row"], column, before, reason)
+
+
+def _with_row_periods(ledger: pd.DataFrame, everyone: pd.DataFrame) -> pd.DataFrame:
+    """The ledger with the period of each entry that concerns one row."""
+    rows = everyone[["source_file", "source_row", "period"]].set_axis(["file", "row", "period"], axis=1)
+    return ledger.merge(rows.astype({"file": "string", "row": "Int64", "period": "string"}), "left", ["file", "row"])
+
+
+def in_period(data: pd.DataFrame, period: str) -> pd.Series:
+    """Which rows belong to a period: by its own name, else by date, else as part of a longer period."""
+    unit = unit_of(period)
+    exact = data["period"] == period
+    if exact.any():
+        return exact
+    if "date" in data and data["date"].notna().any():
+        return (labels(data["date"], unit) == period).fillna(False).astype(bool)
+    start, end = span(period)
+    inside = [label for label in data["period"].unique() if start <= span(label)[0] and span(label)[1] <= end]
+    return data["period"].isin(inside)
+
+
+def _fingerprint(study: Study) -> str:
+    """Hash of what responses follow from: exports by content, study, instrument, and the code that reads them."""
+    said = f"{qa_lib.__version__}\0{study.spec.model_dump_json()}\0{study.instrument.file.model_dump_json()}"
+    digest = hashlib.sha256(said.encode())
+    exports = [entry for entry in sorted((study.path / "responses").glob("*")) if entry.is_file()]
+    for file in [*sorted(Path(__file__).parent.glob("*.py")), *exports]:
+        digest.update(file.name.encode() + b"\0")
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _stored(path: Path, fingerprint: str) -> pd.DataFrame | None:
+    """A processed table, or None where there is none that follows from the same inputs."""
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError):
+        return None
+    return table.to_pandas() if (table.schema.metadata or {}).get(_STAMP) == fingerprint.encode() else None
+
+
+def _store(data: pd.DataFrame, path: Path, fingerprint: str) -> None:
+    """Writes beside the place, then moves there: the file appears whole, stamped with what it follows from."""
+    table = pa.Table.from_pandas(data, preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _STAMP: fingerprint.encode()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".partial")
+    os.close(handle)
+    try:
+        pq.write_table(table, scratch)
+        os.chmod(scratch, 0o644)
+        os.replace(scratch, path)
+    finally:
+        Path(scratch).unlink(missing_ok=True)

@@ -1,0 +1,108 @@
+"""Dates as exports write them, and the periods they fall into."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import pandas as pd
+
+from qa_lib.errors import ResponseError
+
+UNITS = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
+_SHAPES = {
+    "day": r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])",
+    "week": r"\d{4}-W(?:0[1-9]|[1-4]\d|5[0-3])",
+    "month": r"\d{4}-(?:0[1-9]|1[0-2])",
+    "quarter": r"\d{4}-Q[1-4]",
+    "year": r"\d{4}",
+}
+_FORMATS = (
+    "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y",
+    "%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日",
+)  # fmt: skip
+_MONTH_FIRST = ("%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y")
+_OFFSET = r"(?<=\d)\s*(?:Z|[+-]\d{2}:?\d{2})$"
+
+
+def unit_of(period: str) -> str:
+    """``day``, ``week``, ``month``, ``quarter`` or ``year``. Raises ``ResponseError`` for anything else.
+
+    >>> unit_of("2026-W44"), unit_of("2026")
+    ('week', 'year')
+    """
+    for unit, shape in _SHAPES.items():
+        if re.fullmatch(shape, period):
+            return unit
+    raise ResponseError(f"period {period!r} is not written as 2026-10-31, 2026-W44, 2026-10, 2026-Q3 or 2026.")
+
+
+def labels(dates: pd.Series, unit: str) -> pd.Series:
+    """The period of each date, missing where the date is.
+
+    >>> labels(pd.Series(pd.to_datetime(["2026-08-31"])), "quarter").tolist()
+    ['2026-Q3']
+    """
+    if unit != "quarter":
+        return dates.dt.strftime(UNITS[unit]).astype("string")
+    quarter = dates.dt.strftime("%Y").astype("string") + "-Q" + dates.dt.quarter.astype("Int64").astype("string")
+    return quarter.where(dates.notna())
+
+
+def span(period: str) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """First and last moment of a period.
+
+    >>> span("2026-Q3")[0].date().isoformat(), span("2026-W01")[0].date().isoformat()
+    ('2026-07-01', '2025-12-29')
+    """
+    if unit_of(period) == "week":
+        monday = pd.Timestamp(date.fromisocalendar(int(period[:4]), int(period[6:]), 1))
+        return monday, monday + pd.Timedelta(days=7) - pd.Timedelta(1, "ns")
+    whole = pd.Period(
+        period.replace("-Q", "Q"), freq={"day": "D", "month": "M", "quarter": "Q", "year": "Y"}[unit_of(period)]
+    )
+    return whole.start_time, whole.end_time
+
+
+def parse_dates(cells: pd.Series, format: str | None = None) -> pd.Series:
+    """Dates and times as local wall-clock time, ``NaT`` where a cell is not a date.
+
+    ISO dates, those of 问卷星 (``2026/10/3 14:22:05``) and day-first dates with dots are understood; dates with two
+    slashes only when one reading fits them all.
+
+    Raises
+    ------
+    ResponseError : slashed dates can be read month first and day first
+
+    >>> parse_dates(pd.Series(["2026-10-03 09:00:00", "2026-10-03T09:00:00+08:00"])).dt.hour.tolist()
+    [9, 9]
+    """
+    if pd.api.types.is_datetime64_any_dtype(cells):
+        return cells.dt.tz_localize(None) if cells.dt.tz is not None else cells
+    text = cells.astype("string").str.strip().str.replace(_OFFSET, "", regex=True)
+    if format is not None:
+        return pd.to_datetime(text, format=format, errors="coerce")
+    parsed = pd.to_datetime(text, format="ISO8601", errors="coerce")
+    for candidate in _FORMATS:
+        if (open_ := parsed.isna() & text.notna()).any():
+            parsed = parsed.fillna(pd.to_datetime(text.where(open_), format=candidate, errors="coerce"))
+    slashed = parsed.isna() & text.str.match(r"\d{1,2}/\d{1,2}/\d{4}").fillna(False)
+    return parsed.fillna(_slashed(text[slashed])) if slashed.any() else parsed
+
+
+def _slashed(text: pd.Series) -> pd.Series:
+    month_first = _first_that_fits(text, _MONTH_FIRST)
+    day_first = _first_that_fits(text, [pattern.replace("%m/%d", "%d/%m") for pattern in _MONTH_FIRST])
+    if month_first.notna().sum() != day_first.notna().sum():
+        return max(month_first, day_first, key=lambda dates: dates.notna().sum())
+    if (month_first == day_first).all():
+        return month_first
+    raise ResponseError(
+        f"dates such as {text.iloc[0]!r} can be read month first and day first. "
+        "Say which in study.yaml: period: {column: …, format: '%m/%d/%Y'}."
+    )
+
+
+def _first_that_fits(text: pd.Series, formats: list[str] | tuple[str, ...]) -> pd.Series:
+    readings = [pd.to_datetime(text, format=pattern, errors="coerce") for pattern in formats]
+    return max(readings, key=lambda dates: dates.notna().sum())
