@@ -74,15 +74,19 @@ class Item(Record):
 
 
 class AttentionCheck(Record):
-    """A question with one right answer."""
+    """A question whose right answer is known; a list where it was asked in several languages or codings."""
 
     id: Identifier
-    answer: int | str
+    answer: Code | list[Code]
     columns: list[str] = []
 
     @property
     def names(self) -> list[str]:
         return self.columns or [self.id]
+
+    @property
+    def right(self) -> list[str]:
+        return [str(answer) for answer in (self.answer if isinstance(self.answer, list) else [self.answer])]
 
 
 class KanoPair(Record):

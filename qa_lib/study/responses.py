@@ -135,7 +135,9 @@ def _read_one(
         data[item.id] = code_answers(cells, item, instrument, dialect.missing, place, book, export.labels.get(column))
     for check in instrument.attention_checks:
         if (column := finder.find(check.names, ())) is not None:
-            data[check.id] = _texts(table[column])
+            texts = _texts(table[column])
+            no_answer = {*map(str, instrument.file.missing_codes), *dialect.missing}
+            data[check.id] = texts.mask(texts.isin(no_answer))
     return pd.DataFrame(data, index=table.index)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.errors import ScreeningWarning
+from qa_lib.study.coding import cell_text
 from qa_lib.study.instrument import Instrument
 from qa_lib.study.responses import Responses
 
@@ -97,13 +98,13 @@ def _failed_checks(data: pd.DataFrame, instrument: Instrument) -> np.ndarray:
     asked = [check for check in instrument.attention_checks if check.id in data]
     if not asked:
         return np.full(len(data), np.nan)
-    wrong = [_differs(data[check.id], str(check.answer)) for check in asked]
+    wrong = [_differs(data[check.id], check.right) for check in asked]
     return np.sum(wrong, axis=0).astype(float)
 
 
-def _differs(given: pd.Series, right: str) -> np.ndarray:
-    text = given.astype("string").fillna("").str.replace(r"\.0$", "", regex=True)
-    return ((text != right) & (text != "")).to_numpy(dtype=bool)
+def _differs(given: pd.Series, right: list[str]) -> np.ndarray:
+    text = given.map(cell_text, na_action="ignore")
+    return (text.notna() & (text != "") & ~text.isin(right)).to_numpy(dtype=bool)
 
 
 def _duplicates(answered: np.ndarray) -> np.ndarray:
