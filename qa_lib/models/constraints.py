@@ -1,0 +1,122 @@
+"""Expressions in labels: equality constraints and defined parameters."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qa_lib.errors import ModelError
+from qa_lib.models.syntax import Constraint
+
+if TYPE_CHECKING:
+    from qa_lib.models.parameters import Parameter
+
+_BINARY = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+_FUNCTIONS = {"sqrt": np.sqrt, "exp": np.exp, "log": np.log}
+_STEP = 1e-30
+
+
+def expression(text: str) -> Callable[[Mapping[str, complex]], complex]:
+    """An arithmetic expression in labels as a function of their values; differentiable by a complex step.
+
+    Raises ModelError where it is more than numbers, labels, + - * / ^, parentheses, sqrt, exp and log.
+
+    >>> expression("a * b + 1")({"a": 2.0, "b": 3.0})
+    7.0
+    """
+    try:
+        tree = ast.parse(text.strip().replace("^", "**"), mode="eval").body
+    except SyntaxError as error:
+        raise ModelError(f"{text!r} is not an expression in labels: {error.msg}.") from None
+    return lambda values: _evaluate(tree, values, text)
+
+
+def _evaluate(node: ast.expr, values: Mapping[str, complex], text: str):
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return number
+        case ast.Name(id=label):
+            if label not in values:
+                raise ModelError(f"{text!r} names {label!r}, which is no label of the model. Known: {sorted(values)}.")
+            return values[label]
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            return -_evaluate(inner, values, text)
+        case ast.UnaryOp(op=ast.UAdd(), operand=inner):
+            return _evaluate(inner, values, text)
+        case ast.BinOp(op=op, left=left, right=right) if type(op) in _BINARY:
+            return _BINARY[type(op)](_evaluate(left, values, text), _evaluate(right, values, text))
+        case ast.Call(func=ast.Name(id=name), args=[argument]) if name in _FUNCTIONS:
+            return _FUNCTIONS[name](_evaluate(argument, values, text))
+    raise ModelError(f"{text!r}: only numbers, labels, + - * / ^, parentheses, sqrt, exp and log are allowed.")
+
+
+def evaluate_defined(defined: Sequence[Constraint], labels: Mapping[str, complex]) -> np.ndarray:
+    """Values of the defined parameters in order; later ones may use earlier ones."""
+    known = dict(labels)
+    for definition in defined:
+        known[definition.lhs] = expression(definition.rhs)(known)
+    return np.array([known[definition.lhs] for definition in defined])
+
+
+def complex_jacobian(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Jacobian (outputs × inputs) of an analytic function by complex steps, exact to rounding.
+
+    Squire and Trapp (1998), doi:10.1137/S003614459631241X.
+    """
+    columns = []
+    for k in range(len(x)):
+        step = x.astype(complex)
+        step[k] += 1j * _STEP
+        columns.append(np.imag(function(step)) / _STEP)
+    return np.stack(columns, axis=-1) if columns else np.zeros((len(function(x)), 0))
+
+
+def equality_map(
+    rows: Sequence[Parameter], free: np.ndarray, constraints: Sequence[Constraint]
+) -> tuple[np.ndarray, np.ndarray]:
+    """``mapping`` and ``offset`` so that free parameters ``mapping @ u + offset`` obey every equality.
+
+    Raises ModelError for constraints that are not linear in the free parameters, or that contradict each other.
+    """
+    first: dict[str, int] = {}
+    column = []
+    for row, place in zip(rows, free, strict=True):
+        if place >= 0:
+            column.append(first.setdefault(row.label or f"#{place}", len(first)))
+    mapping = np.zeros((len(column), len(first)))
+    mapping[np.arange(len(column)), column] = 1
+    if not constraints:
+        return mapping, np.zeros(len(column))
+    labelled = {row.label: (free[i], row.value) for i, row in enumerate(rows) if row.label}
+    matrix, target = _linear(constraints, labelled, mapping)
+    offset, *_ = np.linalg.lstsq(matrix, target, rcond=None)
+    if not np.allclose(matrix @ offset, target, atol=1e-8):
+        raise ModelError("the equality constraints contradict each other.")
+    _, singular, vectors = np.linalg.svd(matrix)
+    rank = int((singular > 1e-10 * singular.max()).sum())
+    return mapping @ vectors[rank:].T, mapping @ offset
+
+
+def _linear(constraints: Sequence[Constraint], labelled: Mapping, mapping: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    differences = [(expression(c.lhs), expression(c.rhs)) for c in constraints]
+
+    def residual(u: np.ndarray) -> np.ndarray:
+        x = mapping @ u
+        values = {label: x[place] if place >= 0 else value for label, (place, value) in labelled.items()}
+        return np.array([left(values) - right(values) for left, right in differences])
+
+    points = np.random.default_rng(0).uniform(0.5, 1.5, (2, mapping.shape[1]))
+    slopes = [complex_jacobian(residual, point) for point in points]
+    if not np.allclose(slopes[0], slopes[1], atol=1e-10):
+        raise ModelError("equality constraints must be linear in the parameters.")
+    return slopes[0], slopes[0] @ points[0] - residual(points[0])

@@ -1,0 +1,131 @@
+"""From starting values to the optimum: scoring steps with step halving, the same for every discrepancy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qa_lib.models.discrepancy import Evaluation, Objective
+from qa_lib.models.observed import Sample
+from qa_lib.models.parameters import ParameterTable
+
+
+@dataclass(frozen=True, slots=True)
+class Optimum:
+    evaluation: Evaluation
+    converged: bool
+    iterations: int
+
+
+def starting_values(table: ParameterTable, samples: Sequence[Sample]) -> np.ndarray:
+    """Starts of the free parameters: what the user gave, otherwise from the sample.
+
+    Loadings by the third instrumental-variables estimator of Hägglund (1982), doi:10.1007/BF02296276.
+    """
+    at = {name: i for i, name in enumerate(table.observed)}
+    loads = [_loadings(table, sample.cov, at) for sample in samples]
+    x = []
+    for row in table.free_rows:
+        sample, (loading, variance) = samples[row.group], loads[row.group]
+        if not np.isnan(row.start):
+            x.append(row.start)
+        elif row.op == "=~":
+            x.append(loading.get((row.lhs, row.rhs), 1.0))
+        elif row.op == "~~" and row.lhs == row.rhs:
+            x.append(0.5 * sample.cov[at[row.lhs], at[row.lhs]] if row.lhs in at else variance.get(row.lhs, 0.05))
+        elif row.op == "~1" and row.lhs in at and sample.mean is not None:
+            x.append(sample.mean[at[row.lhs]])
+        else:
+            x.append(1.0 if row.op == "~*~" else 0.0)
+    x = np.array(x)
+    return table.mapping @ np.linalg.lstsq(table.mapping, x - table.offset, rcond=None)[0] + table.offset
+
+
+def _loadings(table: ParameterTable, cov: np.ndarray, at: dict[str, int]) -> tuple[dict, dict]:
+    loading, variance = {}, {}
+    for factor in table.latent:
+        rows = [row for row in table.rows if row.op == "=~" and row.lhs == factor and row.group == 0]
+        items = [row.rhs for row in rows]
+        if len(items) < 2 or not set(items) <= set(at):
+            continue
+        part = cov[np.ix_([at[item] for item in items], [at[item] for item in items])]
+        ratio = np.ones(len(items))
+        for i in range(1, len(items)):
+            others = [k for k in range(1, len(items)) if k != i]
+            strength = part[0, others] @ part[0, others]
+            ratio[i] = np.clip(part[i, others] @ part[0, others] / strength, -5, 5) if len(others) and strength else 1.0
+        off = ~np.eye(len(items), dtype=bool)
+        size = (part[off] @ np.outer(ratio, ratio)[off]) / (np.outer(ratio, ratio)[off] ** 2).sum()
+        limit = (part.diagonal() / np.maximum(ratio**2, 1e-8)).min()
+        size = np.clip(size, 0.05 * limit, 0.9 * limit)
+        standardized = any(
+            r.op == "~~" and r.lhs == r.rhs == factor and r.value == 1 for r in table.rows if r.group == 0
+        )
+        scale = np.sqrt(size) if standardized else 1.0
+        loading |= {(factor, item): value * scale for item, value in zip(items, ratio, strict=True)}
+        variance[factor] = 1.0 if standardized else size
+    return loading, variance
+
+
+def optimise(
+    objective: Objective,
+    start: np.ndarray,
+    mapping: np.ndarray,
+    max_iterations: int = 1000,
+    tolerance: float = 1e-18,
+) -> Optimum:
+    """Fisher scoring (Gauss–Newton for least squares) over ``start + mapping @ u``, damped where it must be.
+
+    Converged when the expected gain of a further step, g' I⁻¹ g, is below ``tolerance`` or lost in rounding.
+    """
+    at = objective.evaluate(start)
+    damping = 0.0
+    for iteration in range(max_iterations):
+        gradient = mapping.T @ at.gradient
+        information = mapping.T @ objective.expected(at) @ mapping
+        scale = np.diag(information)
+        step = _solve(information + np.diag(damping * scale + 1e-300), gradient)
+        if step is None:
+            damping = max(10 * damping, 1e-6)
+            if damping > 1e6:
+                return Optimum(at, False, iteration)
+            continue
+        gain = float(step @ gradient)
+        if gain < tolerance * max(1.0, abs(at.value)):
+            return Optimum(at, bool(damping < 1e-2), iteration)
+        following = _improve(objective, at, -mapping @ step, gain)
+        if following is None:
+            if gain < 1e-11:
+                return Optimum(at, True, iteration)
+            damping = max(10 * damping, 1e-4)
+            if damping > 1e6:
+                return Optimum(at, False, iteration)
+            continue
+        at, damping = following, damping / 10 if damping > 1e-8 else 0.0
+    return Optimum(at, False, max_iterations)
+
+
+def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray | None:
+    try:
+        factor = np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return None
+    if factor.diagonal().min() < 1e-7 * np.sqrt(np.diag(matrix)).max() * 1e-3:
+        return None
+    return np.linalg.solve(matrix, right)
+
+
+def _improve(objective: Objective, at: Evaluation, step: np.ndarray, gain: float) -> Evaluation | None:
+    length = 1.0
+    for _ in range(12):
+        try:
+            following = objective.evaluate(at.x + length * step)
+        except np.linalg.LinAlgError:
+            length /= 2
+            continue
+        if following.value <= at.value - 1e-4 * length * gain or (gain < 1e-9 and following.value <= at.value + 1e-13):
+            return following
+        length /= 2
+    return None

@@ -1,0 +1,233 @@
+"""Means and covariances a model implies, and their derivatives, in the reticular action model.
+
+Variables are observed, then latent. With directed paths A, symmetric paths S, intercepts m and response scales D,
+Σ = D F (I−A)⁻¹ S (I−A)⁻ᵀ Fᵀ D and μ = D F (I−A)⁻¹ m (McArdle and McDonald 1984,
+doi:10.1111/j.2044-8317.1984.tb00802.x).
+Every parameter moves Σ by u vᵀ + v uᵀ, so that derivatives of all of them are two matrices (observed × parameters).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qa_lib.models.parameters import ParameterTable
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Where free parameters stand in a matrix: rows, columns and their places among the block's parameters."""
+
+    row: np.ndarray
+    col: np.ndarray
+    place: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One group's matrices with the fixed values in, and where its free parameters go.
+
+    free : places of the block's k parameters among all free parameters. names : observed then latent.
+    thresholds : (item position, order) of every threshold, as the threshold vector is laid out.
+    """
+
+    names: tuple[str, ...]
+    n_observed: int
+    free: np.ndarray
+    directed: np.ndarray
+    symmetric: np.ndarray
+    intercept: np.ndarray
+    scale: np.ndarray
+    threshold: np.ndarray
+    threshold_item: np.ndarray
+    in_directed: Entries
+    in_symmetric: Entries
+    in_intercept: Entries
+    in_scale: Entries
+    in_threshold: Entries
+
+
+@dataclass(frozen=True, slots=True)
+class Implied:
+    """Moments of one block at a parameter vector. total = (I−A)⁻¹; latent_cov covers all variables, unscaled."""
+
+    cov: np.ndarray
+    mean: np.ndarray
+    threshold: np.ndarray
+    total: np.ndarray
+    full_cov: np.ndarray
+    full_mean: np.ndarray
+    scale: np.ndarray
+    directed: np.ndarray
+    symmetric: np.ndarray
+
+
+def build_blocks(table: ParameterTable, covs: list[np.ndarray], means: list[np.ndarray | None]) -> list[Block]:
+    """A block per group; moments of exogenous covariates are taken from the sample."""
+    names = (*table.observed, *table.latent)
+    return [_build_block(table, group, names, covs[group], means[group]) for group in range(table.n_groups)]
+
+
+def _build_block(table: ParameterTable, group: int, names: tuple[str, ...], cov: np.ndarray, mean) -> Block:
+    at = {name: i for i, name in enumerate(names)}
+    p, t = len(table.observed), len(names)
+    order = [row for row in table.rows if row.op == "|" and row.group == group]
+    order.sort(key=lambda row: (table.observed.index(row.lhs), int(row.rhs[1:])))
+    threshold_at = {row.term: i for i, row in enumerate(order)}
+    fixed = {"A": np.zeros((t, t)), "S": np.zeros((t, t)), "m": np.zeros((t, 1)), "D": np.ones((p, 1))}
+    fixed["t"] = np.zeros((len(order), 1))
+    entries: dict[str, list[tuple[int, int, int]]] = {key: [] for key in fixed}
+    places = []
+    for row, place in zip(table.rows, table.free, strict=True):
+        if row.group != group:
+            continue
+        key, i, j = _position(row, at, threshold_at)
+        if row.free:
+            entries[key].append((i, j, len(places)))
+            places.append(place)
+            continue
+        value = row.value
+        if row.exo:
+            value = cov[i, j] if key == "S" else mean[i] if mean is not None else 0.0
+        fixed[key][i, j] = value
+        if key == "S":
+            fixed[key][j, i] = value
+    maps = {key: Entries(*np.array(found, dtype=int).reshape(-1, 3).T) for key, found in entries.items()}
+    return Block(
+        names=names,
+        n_observed=p,
+        free=np.array(places, dtype=int),
+        directed=fixed["A"],
+        symmetric=fixed["S"],
+        intercept=fixed["m"][:, 0],
+        scale=fixed["D"][:, 0],
+        threshold=fixed["t"][:, 0],
+        threshold_item=np.array([at[row.lhs] for row in order], dtype=int),
+        in_directed=maps["A"],
+        in_symmetric=maps["S"],
+        in_intercept=maps["m"],
+        in_scale=maps["D"],
+        in_threshold=maps["t"],
+    )
+
+
+def _position(row, at: dict[str, int], threshold_at: dict[str, int]) -> tuple[str, int, int]:
+    match row.op:
+        case "=~":
+            return "A", at[row.rhs], at[row.lhs]
+        case "~":
+            return "A", at[row.lhs], at[row.rhs]
+        case "~~":
+            return "S", at[row.lhs], at[row.rhs]
+        case "~1":
+            return "m", at[row.lhs], 0
+        case "~*~":
+            return "D", at[row.lhs], 0
+    return "t", threshold_at[row.term], 0
+
+
+def fill(block: Block, x: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Matrices A, S, m, D, thresholds at the free parameters ``x`` (all groups'); real or complex."""
+    own = x[block.free]
+    directed, symmetric, intercept, scale, threshold = (
+        matrix.astype(own.dtype, copy=True)
+        for matrix in (block.directed, block.symmetric, block.intercept, block.scale, block.threshold)
+    )
+    a, s = block.in_directed, block.in_symmetric
+    directed[a.row, a.col] = own[a.place]
+    symmetric[s.row, s.col] = own[s.place]
+    symmetric[s.col, s.row] = own[s.place]
+    intercept[block.in_intercept.row] = own[block.in_intercept.place]
+    scale[block.in_scale.row] = own[block.in_scale.place]
+    threshold[block.in_threshold.row] = own[block.in_threshold.place]
+    return directed, symmetric, intercept, scale, threshold
+
+
+def imply(block: Block, x: np.ndarray) -> Implied:
+    """Moments of one group at the free parameters ``x``."""
+    directed, symmetric, intercept, scale, threshold = fill(block, x)
+    total = np.linalg.inv(np.eye(len(directed)) - directed)
+    full_cov = total @ symmetric @ total.T
+    full_mean = total @ intercept
+    p = block.n_observed
+    return Implied(
+        cov=scale[:, None] * full_cov[:p, :p] * scale,
+        mean=scale * full_mean[:p],
+        threshold=threshold,
+        total=total,
+        full_cov=full_cov,
+        full_mean=full_mean,
+        scale=scale,
+        directed=directed,
+        symmetric=symmetric,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tangent:
+    """Derivatives of one group's moments: dΣ/dx_k = u_k v_kᵀ + v_k u_kᵀ, dμ/dx_k = mean_k, thresholds alike.
+
+    left, right, mean : (p, k). threshold : (number of thresholds, k).
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    mean: np.ndarray
+    threshold: np.ndarray
+
+    def covariance(self) -> np.ndarray:
+        """dvech(Σ)/dx, (p(p+1)/2, k), lower triangle row by row."""
+        i, j = np.tril_indices(len(self.left))
+        return self.left[i] * self.right[j] + self.right[i] * self.left[j]
+
+
+def tangent(block: Block, implied: Implied) -> Tangent:
+    """Analytic derivatives of the implied moments by the block's own parameters."""
+    k, p = len(block.free), block.n_observed
+    reach = implied.scale[:, None] * implied.total[:p]
+    spread = implied.scale[:, None] * implied.full_cov[:p]
+    left, right, mean = np.zeros((p, k)), np.zeros((p, k)), np.zeros((p, k))
+    a, s, m, d = block.in_directed, block.in_symmetric, block.in_intercept, block.in_scale
+    left[:, a.place] = reach[:, a.row]
+    right[:, a.place] = spread[:, a.col]
+    mean[:, a.place] = reach[:, a.row] * implied.full_mean[a.col]
+    left[:, s.place] = reach[:, s.row] * np.where(s.row == s.col, 0.5, 1.0)
+    right[:, s.place] = reach[:, s.col]
+    mean[:, m.place] = reach[:, m.row]
+    left[d.row, d.place] = 1 / implied.scale[d.row]
+    right[:, d.place] = implied.cov[:, d.row]
+    mean[d.row, d.place] = implied.full_mean[d.row]
+    threshold = np.zeros((len(block.threshold), k))
+    threshold[block.in_threshold.row, block.in_threshold.place] = 1
+    return Tangent(left, right, mean, threshold)
+
+
+def curvature(block: Block, implied: Implied, by_cov: np.ndarray, by_mean: np.ndarray) -> np.ndarray:
+    """Σ_ab by_cov[a, b] ∂²Σ_ab + Σ_a by_mean[a] ∂²μ_a over the block's k parameters: (k, k), response scales left out.
+
+    The part of a Hessian that expected information drops; only parameters in A bend the moments.
+    """
+    k, p, t = len(block.free), block.n_observed, len(block.names)
+    embedded, total, full = np.zeros((t, t)), implied.total, implied.full_cov
+    embedded[:p, :p] = by_cov
+    inner = total.T @ embedded @ total
+    outer = total.T @ embedded @ full
+    pull = total[:p].T @ by_mean
+    a, s, m = block.in_directed, block.in_symmetric, block.in_intercept
+    i, j = a.row[:, None], a.col[:, None]
+    n, o = a.row[None], a.col[None]
+    out = np.zeros((k, k))
+    out[np.ix_(a.place, a.place)] = (
+        2 * (total[o, i] * outer[n, j] + inner[i, n] * full[o, j] + total[j, n] * outer[i, o])
+        + pull[i] * total[j, n] * implied.full_mean[o]
+        + pull[n] * total[o, i] * implied.full_mean[j]
+    )
+    weight = np.where(s.row == s.col, 1.0, 2.0)
+    cross = weight * (total[j, s.row] * inner[i, s.col] + total[j, s.col] * inner[i, s.row])
+    out[np.ix_(a.place, s.place)] += cross
+    out[np.ix_(s.place, a.place)] += cross.T
+    cross = pull[i] * total[j, m.row]
+    out[np.ix_(a.place, m.place)] += cross
+    out[np.ix_(m.place, a.place)] += cross.T
+    return out

@@ -1,0 +1,75 @@
+"""Estimates on the scale where latent variables, or all variables, have variance one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from qa_lib.models.constraints import evaluate_defined
+from qa_lib.models.implied import Block, fill
+from qa_lib.models.parameters import ParameterTable
+
+Scale = Literal["raw", "latent", "all"]
+
+
+def row_values(table: ParameterTable, blocks: Sequence[Block], x: np.ndarray, scale: Scale = "raw") -> np.ndarray:
+    """Value of every row of the table, then of the defined parameters, at free parameters ``x`` (real or complex).
+
+    Covariances are standardised by the two variables' own (residual) variances, as lavaan does.
+    """
+    values = np.zeros(len(table.rows), dtype=x.dtype)
+    for group, block in enumerate(blocks):
+        _block_values(table, block, group, x, scale, values)
+    labels = {row.label: values[i] for i, row in reversed(list(enumerate(table.rows))) if row.label}
+    return np.concatenate([values, evaluate_defined(table.defined, labels)])
+
+
+def _block_values(
+    table: ParameterTable, block: Block, group: int, x: np.ndarray, scale: Scale, values: np.ndarray
+) -> None:
+    directed, symmetric, intercept, response, threshold = fill(block, x)
+    total = np.linalg.inv(np.eye(len(directed)) - directed)
+    deviation = np.sqrt(
+        np.diag(total @ symmetric @ total.T) + 0j if np.iscomplexobj(x) else np.diag(total @ symmetric @ total.T)
+    )
+    residual = np.sqrt(np.diag(symmetric) + 0j if np.iscomplexobj(x) else np.abs(np.diag(symmetric)))
+    if scale == "raw":
+        deviation, residual = np.ones_like(deviation), np.ones_like(residual)
+    elif scale == "latent":
+        deviation[: block.n_observed] = residual[: block.n_observed] = 1
+    at = {name: i for i, name in enumerate(block.names)}
+    place = 0
+    for k, row in enumerate(table.rows):
+        if row.group != group:
+            continue
+        i, j = at[row.lhs], at.get(row.rhs, -1)
+        match row.op:
+            case "=~":
+                values[k] = directed[j, i] * deviation[i] / deviation[j]
+            case "~":
+                values[k] = directed[i, j] * deviation[j] / deviation[i]
+            case "~~" if i == j:
+                values[k] = symmetric[i, i] / deviation[i] ** 2
+            case "~~":
+                values[k] = symmetric[i, j] / (residual[i] * residual[j]) if scale != "raw" else symmetric[i, j]
+            case "~1":
+                values[k] = intercept[i] / deviation[i]
+            case "~*~":
+                values[k] = response[i]
+            case "|":
+                values[k] = threshold[place] / deviation[i]
+                place += 1
+
+
+def r_squared(table: ParameterTable, block: Block, x: np.ndarray) -> dict[str, float]:
+    """Share of variance explained of every indicator and outcome of one group."""
+    directed, symmetric, *_ = fill(block, x)
+    total = np.linalg.inv(np.eye(len(directed)) - directed)
+    variance = np.diag(total @ symmetric @ total.T)
+    return {
+        name: float(1 - symmetric[i, i] / variance[i])
+        for i, name in enumerate(block.names)
+        if directed[i].any() and symmetric[i, i] >= 0
+    }

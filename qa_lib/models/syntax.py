@@ -1,0 +1,217 @@
+"""lavaan's model syntax: text in, formulas and constraints out; a mistake is shown with its line and a marker."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from qa_lib.errors import ModelError
+
+_OPERATORS = ("=~", "~*~", "~~", ":=", "==", "~", "|", "<", ">")
+_OPERATOR = re.compile(r"=~|~\*~|~~|:=|==|~|\||<|>")
+_CONSTRAINTS = {":=", "==", "<", ">"}
+_NAME = re.compile(r"[^\W\d][\w.]*$|\.[^\W\d][\w.]*$", re.UNICODE)
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+_CALL = re.compile(r"(c|start|label|equal)\((.*)\)$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """One parameter a model names. ``rhs`` is empty for an intercept (op ``~1``).
+
+    Modifiers hold a value per group, or one for all: ``fixed`` (nan frees the parameter), ``start``, ``label``.
+    """
+
+    lhs: str
+    op: str
+    rhs: str
+    fixed: tuple[float, ...] = ()
+    start: tuple[float, ...] = ()
+    label: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """``lhs op rhs`` with op ``:=`` or ``==``; ``rhs`` (and ``lhs`` of ``==``) is an expression in labels."""
+
+    lhs: str
+    op: str
+    rhs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    formulas: tuple[Formula, ...]
+    constraints: tuple[Constraint, ...]
+
+
+@dataclass(slots=True)
+class _Statement:
+    """Text of one formula, where it began, and for every character its place in the model text."""
+
+    text: str
+    places: list[int]
+    source: str = field(repr=False)
+
+    def fail(self, what: str, at: int = 0) -> NoReturn:
+        place = self.places[min(max(at, 0), len(self.places) - 1)]
+        line_number = self.source.count("\n", 0, place) + 1
+        start = self.source.rfind("\n", 0, place) + 1
+        line = self.source[start:].split("\n", 1)[0]
+        marker = " " * (place - start) + "^"
+        raise ModelError(f"model syntax, line {line_number}: {what}\n  {line}\n  {marker}")
+
+
+def parse(model: str) -> Syntax:
+    """Formulas and constraints of a model written in lavaan's syntax.
+
+    Raises ModelError with the line and a marker below the place that cannot be read.
+
+    >>> parse("f =~ x1 + a*x2; f ~~ 1*f").formulas[1]
+    Formula(lhs='f', op='=~', rhs='x2', fixed=(), start=(), label=('a',))
+    """
+    if not isinstance(model, str) or not model.strip():
+        raise ModelError("the model is empty: a text in lavaan's syntax is needed, such as 'f =~ x1 + x2 + x3'.")
+    formulas: dict[tuple[str, str, str], Formula] = {}
+    constraints: list[Constraint] = []
+    for statement in _statements(model):
+        if not (found := _operator(statement)):
+            statement.fail(f"no operator; one of {'  '.join(_OPERATORS)} is needed")
+        if found.group() in _CONSTRAINTS:
+            constraints.append(_constraint(statement, found))
+            continue
+        for formula in _formulas(statement, found):
+            key = (formula.lhs, formula.op, formula.rhs)
+            mirrored = (formula.rhs, formula.op, formula.lhs)
+            if key in formulas or (formula.op == "~~" and mirrored in formulas):
+                statement.fail(f"{formula.lhs} {formula.op} {formula.rhs} is named twice")
+            formulas[key] = formula
+    if not formulas:
+        raise ModelError("the model has constraints but no formula: name at least one parameter.")
+    return Syntax(tuple(formulas.values()), tuple(constraints))
+
+
+def _statements(model: str) -> list[_Statement]:
+    """Comments dropped, ``;`` and line breaks end a statement; a line without operator continues the one before."""
+    pieces: list[_Statement] = []
+    for found in re.finditer(r"[^\n;]+", re.sub(r"[#!][^\n]*", lambda m: " " * len(m.group()), model)):
+        text = found.group()
+        if not text.strip():
+            continue
+        piece = _Statement(text, list(range(found.start(), found.end())), model)
+        continues = pieces and (
+            not _operator(piece)
+            or text.lstrip()[0] in "+*"
+            or pieces[-1].text.rstrip().endswith(("+", "*", ",", "~", "="))
+        )
+        if continues:
+            pieces[-1].text += text
+            pieces[-1].places += piece.places
+        else:
+            pieces.append(piece)
+    return pieces
+
+
+def _operator(statement: _Statement) -> re.Match | None:
+    """The first operator outside quotation marks."""
+    hidden = re.sub(r'"[^"]*"', lambda m: "_" * len(m.group()), statement.text)
+    return _OPERATOR.search(hidden)
+
+
+def _constraint(statement: _Statement, found: re.Match) -> Constraint:
+    lhs, rhs = statement.text[: found.start()].strip(), statement.text[found.end() :].strip()
+    if found.group() in "<>":
+        statement.fail(
+            "inequality constraints are not supported: free the parameter, or fix it with a value", found.start()
+        )
+    if not lhs or not rhs:
+        statement.fail(f"{found.group()} needs an expression on both sides", found.start())
+    if found.group() == ":=" and not _NAME.match(lhs):
+        statement.fail(f"{lhs!r} is not a name for a defined parameter", 0)
+    return Constraint(lhs, found.group(), rhs)
+
+
+def _formulas(statement: _Statement, found: re.Match) -> list[Formula]:
+    left = [_name(statement, piece, at) for piece, at in _split(statement, 0, found.start(), "+")]
+    right = [_term(statement, piece, at) for piece, at in _split(statement, found.end(), len(statement.text), "+")]
+    return [_formula(statement, lhs, found, *term) for lhs in left for term in right]
+
+
+def _formula(statement: _Statement, lhs: str, found: re.Match, rhs: str, modifiers: dict) -> Formula:
+    op = found.group()
+    if op == "~" and rhs in {"1", "0"}:
+        if rhs == "0":
+            modifiers.setdefault("fixed", (0.0,))
+        return Formula(lhs, "~1", "", **modifiers)
+    if not _NAME.match(rhs):
+        statement.fail(f"{rhs!r} is not a variable's name", found.end())
+    if op == "|" and not re.match(r"t\d+$", rhs):
+        statement.fail(f"{rhs!r} is not a threshold: they are called t1, t2, …", found.end())
+    if op == "=~" and lhs == rhs:
+        statement.fail(f"{lhs} cannot be measured by itself", found.end())
+    return Formula(lhs, op, rhs, **modifiers)
+
+
+def _split(statement: _Statement, start: int, end: int, separator: str) -> list[tuple[str, int]]:
+    """Pieces between separators that stand outside parentheses and quotation marks, with where each begins."""
+    pieces, depth, quoted, begin = [], 0, False, start
+    for i in range(start, end):
+        char = statement.text[i]
+        if char == '"':
+            quoted = not quoted
+        elif not quoted:
+            depth += (char == "(") - (char == ")")
+            if depth < 0:
+                statement.fail("a parenthesis is closed that was not opened", i)
+            if char == separator and depth == 0:
+                pieces.append((statement.text[begin:i], begin))
+                begin = i + 1
+    if depth or quoted:
+        statement.fail("a parenthesis or quotation mark is not closed", begin)
+    pieces.append((statement.text[begin:end], begin))
+    return [(text, at + len(text) - len(text.lstrip())) for text, at in pieces]
+
+
+def _name(statement: _Statement, text: str, at: int) -> str:
+    if not _NAME.match(text.strip()):
+        statement.fail(f"{text.strip()!r} is not a variable's name" if text.strip() else "a name is missing here", at)
+    return text.strip()
+
+
+def _term(statement: _Statement, text: str, at: int) -> tuple[str, dict]:
+    start = at - (len(text) - len(text.lstrip()))
+    *modifiers, (last, last_at) = _split(statement, start, start + len(text), "*")
+    rhs = last.strip()
+    if rhs not in {"0", "1"}:
+        _name(statement, last, last_at)
+    collected: dict[str, tuple] = {}
+    for modifier, place in modifiers:
+        collected |= _modifier(statement, modifier.strip(), place)
+    return rhs, collected
+
+
+def _modifier(statement: _Statement, text: str, at: int) -> dict[str, tuple]:
+    call = _CALL.match(text)
+    if not call:
+        return _typed(statement, (text,), at)
+    kind, inside = call.groups()
+    elements = tuple(piece.strip() for piece in re.sub(r"^c\((.*)\)$", r"\1", inside.strip()).split(","))
+    if kind == "c":
+        return _typed(statement, elements, at)
+    if kind == "start":
+        if not all(_NUMBER.match(element) for element in elements):
+            statement.fail("start() needs numbers", at)
+        return {"start": tuple(float(element) for element in elements)}
+    return {"label": tuple(element.strip("\"'") for element in elements)}
+
+
+def _typed(statement: _Statement, elements: tuple[str, ...], at: int) -> dict[str, tuple]:
+    """Numbers and NA fix or free; anything else must be labels."""
+    if all(element == "NA" or _NUMBER.match(element) for element in elements):
+        return {"fixed": tuple(float("nan") if element == "NA" else float(element) for element in elements)}
+    labels = tuple(element.strip("\"'") for element in elements)
+    for label in labels:
+        if label not in {"", "NA"} and not _NAME.match(label):
+            statement.fail(f"{label!r} is neither a number, NA nor a label", at)
+    return {"label": tuple("" if label == "NA" else label for label in labels)}

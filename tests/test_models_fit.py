@@ -1,0 +1,251 @@
+"""Fitted models against lavaan 0.6-14 (tests/reference/models.R), and what must hold without it.
+
+lavaan stops its optimiser at a relative change of 1e-10 in the discrepancy, which leaves its estimates up to 1e-4 from
+the optimum where the discrepancy is flat; ours go on until the gradient vanishes. Estimates are therefore compared to
+``LOOSE`` in the models named there, and to 1e-5 elsewhere.
+"""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from compare import assert_close_to_reference
+
+import qa_lib as qa
+from qa_lib.errors import InadmissibleWarning, ModelError, NotConvergedWarning
+
+HS = "visual =~ x1 + x2 + x3\n textual =~ x4 + x5 + x6\n speed =~ x7 + x8 + x9"
+DEMOCRACY = """ind60 =~ x1 + x2 + x3
+ dem60 =~ y1 + a*y2 + b*y3 + c*y4
+ dem65 =~ y5 + a*y6 + b*y7 + c*y8
+ dem60 ~ g1*ind60
+ dem65 ~ g2*ind60 + g3*dem60
+ y1 ~~ y5
+ y2 ~~ y4 + y6
+ y3 ~~ y7
+ y4 ~~ y8
+ y6 ~~ y8
+ indirect := g1*g3
+ total := g2 + g1*g3"""
+BFI = "\n".join(f"{d} =~ " + " + ".join(f"{d}{i}" for i in range(1, 6)) for d in "ACENO")
+SIZES = {"IMAG": 5, "EXPE": 5, "QUAL": 5, "VAL": 4, "SAT": 4, "LOY": 4}
+BANK = "\n".join(f"{d} =~ " + " + ".join(f"{d.lower()}{i}" for i in range(1, k + 1)) for d, k in SIZES.items())
+SECOND_ORDER = HS + "\ng =~ visual + textual + speed"
+COVARIATES = HS + "\nspeed ~ ageyr + grade\ntextual ~ visual + ageyr"
+EQUALITIES = """visual =~ x1 + NA*x2 + start(0.8)*x3
+ visual ~~ p*textual
+ textual =~ x4 + l*x5 + m*x6
+ m == 0.5*l + 0.3
+ x1 ~~ r*x1
+ x2 ~~ r*x2"""
+BY_GROUP = """visual =~ x1 + c(a, a)*x2 + c(0.6, NA)*x3
+ textual =~ x4 + c(b1, b2)*x5 + x6
+ diff := b1 - b2"""
+SCALAR = ("loadings", "intercepts")
+CASES = {
+    "hs_ml": (HS, "hs", {}),
+    "hs_std_lv": (HS, "hs", {"std_lv": True}),
+    "hs_means": (HS, "hs", {"meanstructure": True}),
+    "hs_eq": (EQUALITIES, "hs", {}),
+    "hs_second_order": (SECOND_ORDER, "hs", {}),
+    "hs_covariates": (COVARIATES, "hs", {}),
+    "pd": (DEMOCRACY, "pd", {}),
+    "bfi_ml": (BFI, "bfi", {}),
+    "bank": (BANK, "bank", {}),
+    **{f"hs_{e}": (HS, "hs", {"estimator": e}) for e in ("MLR", "MLM", "GLS", "ULS")},
+    **{f"pd_{e}": (DEMOCRACY, "pd", {"estimator": e}) for e in ("MLR", "MLM", "GLS", "ULS")},
+    "bfi_MLR": (BFI, "bfi", {"estimator": "MLR"}),
+    "hs_covariates_MLR": (COVARIATES, "hs", {"estimator": "MLR"}),
+    **{
+        f"school_{name}": (HS, "hs", {"group": "school", "group_equal": equal})
+        for name, equal in {
+            "configural": (),
+            "metric": ("loadings",),
+            "scalar": SCALAR,
+            "strict": (*SCALAR, "residuals"),
+            "means": (*SCALAR, "means"),
+            "latent": ("loadings", "latent.variances", "latent.covariances"),
+        }.items()
+    },
+    "school_partial": (HS, "hs", {"group": "school", "group_equal": SCALAR, "partial": ("x3~1", "x7~1")}),
+    "school_metric_std_lv": (HS, "hs", {"group": "school", "group_equal": ("loadings",), "std_lv": True}),
+    "school_scalar_MLR": (HS, "hs", {"group": "school", "group_equal": SCALAR, "estimator": "MLR"}),
+    "school_scalar_MLM": (HS, "hs", {"group": "school", "group_equal": SCALAR, "estimator": "MLM"}),
+    "school_modifiers": (BY_GROUP, "hs", {"group": "school"}),
+    "hs_fiml": (HS, "holes", {"missing": "fiml"}),
+    "hs_fiml_MLR": (HS, "holes", {"missing": "fiml", "estimator": "MLR"}),
+    "school_fiml": (HS, "holes", {"missing": "fiml", "group": "school", "group_equal": ("loadings",)}),
+    "bfi_fiml": (BFI, "bfi", {"missing": "fiml"}),
+    "hs_weights": (HS, "hs", {"weights": "w"}),
+}
+LOOSE = {"pd": 1e-4, "pd_MLR": 1e-4, "pd_MLM": 1e-4, "school_partial": 1e-4, "bfi_ml": 5e-5, "bfi_MLR": 5e-5}
+MEASURES = {
+    "chisq": "chisq",
+    "df": "df",
+    "pvalue": "p_value",
+    "cfi": "cfi",
+    "tli": "tli",
+    "rmsea": "rmsea",
+    "rmsea.ci.lower": "rmsea_low",
+    "rmsea.ci.upper": "rmsea_high",
+    "rmsea.pvalue": "rmsea_close_p",
+    "srmr": "srmr",
+    "aic": "aic",
+    "bic": "bic",
+    "logl": "log_likelihood",
+    "unrestricted.logl": "log_likelihood_saturated",
+    "baseline.chisq": "baseline_chisq",
+    "baseline.df": "baseline_df",
+    "chisq.scaled": "chisq_scaled",
+    "chisq.scaling.factor": "scaling_factor",
+    "baseline.chisq.scaled": "baseline_chisq_scaled",
+    "cfi.scaled": "cfi_scaled",
+    "tli.scaled": "tli_scaled",
+    "cfi.robust": "cfi_robust",
+    "tli.robust": "tli_robust",
+    "rmsea.scaled": "rmsea_scaled",
+    "rmsea.ci.lower.scaled": "rmsea_scaled_low",
+    "rmsea.ci.upper.scaled": "rmsea_scaled_high",
+    "rmsea.robust": "rmsea_robust",
+    "rmsea.ci.lower.robust": "rmsea_robust_low",
+    "rmsea.ci.upper.robust": "rmsea_robust_high",
+}
+
+
+@pytest.fixture(scope="module")
+def data(shared_data):
+    hs = pd.read_csv(shared_data("lavaan_classics/HolzingerSwineford1939.csv"))
+    bfi = pd.read_csv(shared_data("psych_bfi/bfi.csv"))
+    for item in ("A1", "C4", "C5", "E1", "E2", "O2", "O5"):
+        bfi[item] = 7 - bfi[item]
+    holes = hs.copy()
+    for item, start, step in (("x2", 0, 7), ("x5", 1, 5), ("x9", 2, 11)):
+        holes.loc[holes.index[start::step], item] = np.nan
+    row = np.arange(1, len(hs) + 1)
+    return {
+        "hs": hs.assign(w=0.5 + (row % 4) / 2),
+        "holes": holes,
+        "bfi": bfi,
+        "pd": pd.read_csv(shared_data("lavaan_classics/PoliticalDemocracy.csv")),
+        "bank": pd.read_csv(shared_data("ecsi_bank_satisfaction/satisfaction.csv")),
+    }
+
+
+def fit_case(name, data):
+    model, source, options = CASES[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InadmissibleWarning)
+        return qa.sem(model, data[source], **options)
+
+
+def aligned(fit, parameters):
+    """Our rows in lavaan's order."""
+    tidy = fit.tidy()
+    number = {label: i + 1 for i, label in enumerate(fit.groups)}
+    group = tidy["group"].map(number).where(tidy["op"] != ":=", 0) if len(fit.groups) > 1 else 1
+    tidy = tidy.assign(group=group, rhs=tidy["rhs"].where(tidy["op"] != ":=", ""))
+    wanted = pd.DataFrame(parameters)
+    wanted["rhs"] = wanted["rhs"].where(wanted["op"] != ":=", "")
+    if len(fit.groups) == 1:
+        wanted["group"] = 1
+    return wanted.merge(tidy, on=["lhs", "op", "rhs", "group"], how="left", validate="one_to_one")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_estimates_errors_and_fit_agree_with_lavaan(name, data, reference):
+    expected = reference("models")[name]
+    fit = fit_case(name, data)
+    assert fit.converged
+    both = aligned(fit, expected["parameters"])
+    assert_close_to_reference(both["estimate"], both["est"], LOOSE.get(name, 3e-5), f"{name} estimates")
+    assert_close_to_reference(both["std_error"].fillna(0), both["se"], 1e-4, f"{name} errors")
+    glance = fit.glance().iloc[0]
+    skip = {m for m in MEASURES if m.endswith(".robust")} if "fiml" in name else set()
+    for measure, value in expected["fit"].items():
+        if measure in MEASURES and measure not in skip and value is not None:
+            assert_close_to_reference(glance[MEASURES[measure]], value, 1e-5, f"{name} {measure}")
+
+
+@pytest.mark.parametrize("name", ["hs_ml", "hs_std_lv", "hs_second_order", "hs_covariates", "pd"])
+def test_standardized_solution_agrees_with_lavaan(name, data, reference):
+    expected = reference("models")[name]
+    fit = fit_case(name, data)
+    parameters = {key: expected["parameters"][key] for key in ("lhs", "op", "rhs", "group")}
+    both = aligned(fit, {**parameters, **expected["standardized"]})
+    both = both[both["op"] != ":="]
+    assert_close_to_reference(both["std_all"], both["est.std"], LOOSE.get(name, 1e-5), "standardised")
+    assert_close_to_reference(both["std_all_error"].fillna(0), both["se"], 2e-4, "their errors")
+    r2 = fit.r_squared
+    for variable, value in expected["r2"].items():
+        assert_close_to_reference(r2[variable], value, 1e-4, f"R² of {variable}")
+
+
+def test_numbers_of_the_literature(data):
+    assert fit_case("hs_ml", data).glance().loc[0, "chisq"] == pytest.approx(85.305522, abs=1e-6)
+    by_school = {
+        "configural": (115.8513, 48),
+        "metric": (124.0435, 54),
+        "scalar": (164.1028, 60),
+        "strict": (181.5113, 69),
+    }
+    for step, (chisq, df) in by_school.items():
+        glance = fit_case(f"school_{step}", data).glance().iloc[0]
+        assert (glance["chisq"], glance["df"]) == (pytest.approx(chisq, abs=1e-4), df)
+
+
+def test_moments_and_covariances_give_what_the_rows_give(data):
+    from qa_lib.sufficient.moments import moments
+
+    items = [f"x{i}" for i in range(1, 10)]
+    of_rows = qa.cfa(HS, data["hs"]).tidy()
+    of_moments = qa.cfa(HS, moments(data["hs"], items)).tidy()
+    of_cov = qa.cfa(HS, data["hs"][items].cov(), nobs=301).tidy()
+    for other in (of_moments, of_cov):
+        assert_close_to_reference(other["estimate"], of_rows["estimate"], 1e-8)
+        assert_close_to_reference(other["std_error"].fillna(0), of_rows["std_error"].fillna(0), 1e-8)
+
+
+def test_integer_columns_and_row_order_do_not_matter(data):
+    items = [f"x{i}" for i in range(1, 10)]
+    rounded = data["hs"][items].round()
+    a, b = qa.cfa(HS, rounded), qa.cfa(HS, rounded.astype(int).sample(frac=1, random_state=1))
+    assert_close_to_reference(b.tidy()["estimate"], a.tidy()["estimate"], 1e-8)
+
+
+def test_equal_parameters_are_equal_across_groups(data):
+    tidy = fit_case("school_metric", data).tidy()
+    loadings = tidy[tidy["op"] == "=~"].groupby("term")["estimate"]
+    assert np.allclose(loadings.max(), loadings.min(), rtol=1e-12)
+
+
+def test_bank_model_says_its_latent_covariances_are_impossible(data):
+    with pytest.warns(InadmissibleWarning, match="latent variables is not positive definite"):
+        fit = qa.cfa(BANK, data["bank"])
+    assert not fit.admissible
+    assert fit.converged
+    assert not fit.glance().loc[0, "admissible"]
+
+
+def test_a_model_that_does_not_converge_reports_no_fit(data):
+    from qa_lib.models import estimate, fit
+
+    impatient = lambda *args: estimate.optimise(*args, max_iterations=1)  # noqa: E731
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "optimise", impatient)
+        with pytest.warns(NotConvergedWarning):
+            result = fit.cfa(HS, data["hs"])
+    glance = result.glance().iloc[0]
+    assert not glance["converged"]
+    assert glance[["chisq", "cfi", "tli", "rmsea", "srmr"]].isna().all()
+
+
+def test_data_that_cannot_be_used_are_refused(data):
+    with pytest.raises(ModelError, match="no column x99"):
+        qa.cfa("f =~ x1 + x2 + x99", data["hs"])
+    with pytest.raises(ModelError, match="degrees of freedom"):
+        qa.cfa("f =~ x1 + x2; f ~~ f; x1 ~~ x2", data["hs"])
+    with pytest.raises(ModelError, match="rows"):
+        qa.cfa(HS, data["hs"][[f"x{i}" for i in range(1, 10)]].cov(), nobs=301, estimator="MLR")
+    with pytest.raises(ModelError, match="not positive definite"):
+        qa.cfa("f =~ x1 + x2 + y", data["hs"].assign(y=lambda d: d.x1 + d.x2))
