@@ -4,20 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from compare import assert_close_to_reference
+from driver_data import PREDICTORS, load
 
 import qa_lib as qa
 from qa_lib.errors import DataWarning, ModelError, ResponseError
 
-CONSTRUCTS = {"IMAG": "imag", "EXPE": "expe", "QUAL": "qual", "VAL": "val", "SAT": "sat", "LOY": "loy"}
-BANK = ["IMAG", "EXPE", "QUAL", "VAL"]
+BANK = ["imag", "expe", "qual", "val"]
 
 
 @pytest.fixture(scope="module")
 def bank(shared_data):
-    raw = pd.read_csv(shared_data("ecsi_bank_satisfaction/satisfaction.csv"))
-    return pd.DataFrame(
-        {name: raw[[c for c in raw if c.startswith(stem)]].mean(axis=1) for name, stem in CONSTRUCTS.items()}
-    )
+    return load("bank", shared_data)
 
 
 @pytest.fixture
@@ -28,16 +25,58 @@ def small():
 
 
 def test_known_regression_of_the_bank_survey(bank):
-    result = qa.drivers(bank, "SAT", BANK, n_boot=0)
+    result = qa.drivers(bank, "sat", BANK, n_boot=0)
     assert_close_to_reference(result.tidy()["estimate"].round(4), [0.0605, 0.2277, 0.0093, 0.1470, 0.5593], 1e-12)
     assert round(result.glance().loc[0, "r_squared"], 4) == 0.6839
 
 
+@pytest.mark.parametrize("name", PREDICTORS)
+@pytest.mark.parametrize("cov_type", ["HC0", "HC1", "HC2", "HC3"])
+def test_regression_agrees_with_lm_and_sandwich(name, cov_type, shared_data, reference):
+    outcome, predictors = PREDICTORS[name]
+    weights = "weight" if name == "sfo" else None
+    expected = reference("drivers")[name]
+    result = qa.drivers(load(name, shared_data), outcome, predictors, weights=weights, cov_type=cov_type, n_boot=0)
+    table = result.tidy()
+    assert result.glance().loc[0, "n_rows"] == expected["n"]
+    assert_close_to_reference(table["estimate"], expected["params"], 1e-8, name)
+    assert_close_to_reference(table["std_error"], expected[cov_type], 1e-8, f"{name} {cov_type}")
+    assert_close_to_reference(result.glance().loc[0, "r_squared"], expected["r_squared"], 1e-8, "R²")
+    assert_close_to_reference(result.vif[predictors], expected["vif"], 1e-8, "car::vif")
+    if cov_type == "HC3":
+        assert_close_to_reference(table["conf_low"], expected["conf_low"], 1e-8, "interval")
+        assert_close_to_reference(table["conf_high"], expected["conf_high"], 1e-8, "interval")
+
+
+@pytest.mark.parametrize("name", ["bank", "mobi", "corp_rep"])
+def test_diagnostics_agree_with_lmtest(name, shared_data, reference):
+    outcome, predictors = PREDICTORS[name]
+    expected = reference("drivers")[name]
+    result = qa.drivers(load(name, shared_data), outcome, predictors, cov_type="nonrobust", n_boot=0)
+    checks = result.diagnostics.set_index("term")
+    for term in ("heteroscedasticity", "linearity"):
+        assert_close_to_reference(checks.loc[term, ["statistic", "p_value"]].astype(float), expected[term], 1e-8, term)
+    assert_close_to_reference(
+        checks.loc["residual_normality", "statistic"], expected["residual_normality"], 1e-8, "Jarque-Bera"
+    )
+    assert_close_to_reference(
+        checks.loc["cooks_distance", "estimate"], expected["cooks_distance"], 1e-8, "cooks.distance"
+    )
+    assert_close_to_reference(result.tidy()["std_error"], expected["nonrobust"], 1e-8, "nonrobust")
+
+
+def test_cluster_errors_agree_with_vcovcl(shared_data, reference):
+    outcome, predictors = PREDICTORS["corp_rep"]
+    result = qa.drivers(load("corp_rep", shared_data), outcome, predictors, cluster="provider", n_boot=0)
+    assert_close_to_reference(result.tidy()["std_error"], reference("drivers")["corp_rep"]["cluster"], 1e-8, "vcovCL")
+    assert result.glance().loc[0, "df_residual"] == 3
+
+
 def test_moments_give_the_regression_of_the_rows(bank):
-    rows = qa.drivers(bank, "SAT", BANK, cov_type="nonrobust", n_boot=0).tidy()
-    moments = qa.drivers(qa.moments(bank), "SAT", BANK, cov_type="nonrobust", n_boot=0).tidy()
+    rows = qa.drivers(bank, "sat", BANK, cov_type="nonrobust", n_boot=0).tidy()
+    moments = qa.drivers(qa.moments(bank), "sat", BANK, cov_type="nonrobust", n_boot=0).tidy()
     pd.testing.assert_frame_equal(rows, moments, rtol=1e-10)
-    covariance = qa.drivers(bank.cov(), "SAT", BANK, cov_type="nonrobust", n_boot=0, nobs=250).tidy()
+    covariance = qa.drivers(bank.cov(), "sat", BANK, cov_type="nonrobust", n_boot=0, nobs=250).tidy()
     pd.testing.assert_frame_equal(rows[1:], covariance[1:], rtol=1e-10)
     assert np.isnan(covariance.loc[0, "estimate"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from qa_lib.effects.dominance import (
     subset_r_squared,
     to_correlation,
 )
+from qa_lib.errors import DataWarning
 from qa_lib.results import Provenance, Result
 
 if TYPE_CHECKING:
@@ -111,6 +113,12 @@ def importance(
     cov : (p + 1, p + 1)
     replicates : blocks (b, p + 1, p + 1); none of them, no intervals
     """
+    if len(predictors) > MAX_PREDICTORS:
+        warn(
+            f"dominance is exact up to {MAX_PREDICTORS} predictors; {len(predictors)} are ranked by relative weights.",
+            DataWarning,
+            stacklevel=3,
+        )
     point = _measure(cov[None], with_complete=False)
     blocks = [_measure(part) for block in replicates for part in _parts(block, len(predictors))]
     boot = {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]} if blocks else {}
