@@ -253,6 +253,26 @@ def test_an_item_that_never_varies_warns_from_cache_as_well(tmp_path):
     assert check(qa.read_study(study))["finding"].str.contains("never varies").any()
 
 
+def test_an_item_on_another_scale_than_declared_warns(tmp_path):
+    study = small_study(tmp_path, {"a.csv": csv(rows().assign(Q2=rows()["Q2"] * 10))})
+    with pytest.warns(DataWarning, match="item Q2 has no valid answer"):
+        responses = qa.read_study(study).responses()
+    assert responses.ledger["reason"].eq("out_of_range").sum() == 12
+    findings = check(qa.read_study(study))["finding"].tolist()
+    assert findings[:2] == [
+        "item Q2 has no valid answer.",
+        "12 answers lie outside the scale and count as missing.",
+    ]
+
+
+def test_blank_lines_do_not_shift_the_rows(tmp_path):
+    lines = csv(rows()).splitlines()
+    lines.insert(3, "")
+    lines.insert(6, ",,,,")
+    responses = read(tmp_path, {"a.csv": "\n".join(lines)})
+    assert responses.data["source_row"].tolist() == [2, 3, 5, 6, *range(8, 16)]
+
+
 def test_a_reverse_key_that_disagrees_with_the_data_warns(tmp_path):
     items = [item | {"reverse": item["id"] == "Q3"} for item in INSTRUMENT["items"]]
     study = small_study(tmp_path, {"a.csv": csv(rows(28))}, items=items)

@@ -11,16 +11,19 @@ _Z = 3.29  # two-sided p = .001: one false alarm in a thousand items
 
 
 def doubtful_items(data: pd.DataFrame, instrument: Instrument) -> list[tuple[str, str, str]]:
-    """(item, finding, advice) for items that never vary or run against the rest of their dimension.
+    """(item, finding, advice) for items without answers, that never vary, or that run against their dimension.
 
     An item runs against the rest when its item–rest correlation, on complete rows, is negative beyond three standard
     errors by Fisher's z (Fisher 1921, Metron 1, 3–32).
     """
-    doubts = [
-        (item, f"never varies: all {answers.size} answers are {answers[0]:g}", "Look at the export and its coding.")
-        for item in instrument.items
-        if item in data and (answers := data[item].dropna().to_numpy()).size > 1 and np.ptp(answers) == 0
-    ]
+    doubts = []
+    for item in (item for item in instrument.items if item in data):
+        answers = data[item].dropna().to_numpy()
+        if answers.size == 0:
+            doubts.append((item, "has no valid answer", "Compare its column and scale in instrument.yaml."))
+        elif answers.size > 1 and np.ptp(answers) == 0:
+            finding = f"never varies: all {answers.size} answers are {answers[0]:g}"
+            doubts.append((item, finding, "Look at the export and its coding."))
     for items in instrument.dimensions.values():
         present = [item for item in items if item in data]
         rest = item_rest(data[present].dropna().to_numpy(dtype=float))

@@ -37,11 +37,14 @@ def key(name: str) -> str:
 
 def cell_text(value: object) -> str:
     """A cell as stripped text; whole numbers without a decimal part, missing cells as ``""``."""
+    if isinstance(value, str):
+        text = value.strip()
+        return _WHOLE.sub(r"\1", text) if text.endswith("0") and "." in text else text
     if value is None or value is pd.NA or value != value:
         return ""
     if isinstance(value, float | np.floating):
         return f"{value:.15g}"
-    return _WHOLE.sub(r"\1", str(value).strip())
+    return str(value).strip()
 
 
 def code_answers(
@@ -66,7 +69,7 @@ def code_answers(
     """
     where, distinct = pd.factorize(cells)
     counts = np.bincount(where[where >= 0], minlength=len(distinct))
-    texts = [cell_text(value) for value in distinct]
+    texts = [cell_text(value) for value in distinct.to_numpy(dtype=object)]
     words = _words_to_codes(item, instrument)
     reasons = {key(code): why for code, why in {**without_answer, **instrument.codes_without_answer(item.id)}.items()}
     named = {cell_text(code): words[key(text)] for code, text in (labels or {}).items() if key(text) in words}

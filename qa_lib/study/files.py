@@ -97,7 +97,9 @@ def _delimiter(text: str) -> str:
 def _with_header(table: pd.DataFrame) -> pd.DataFrame:
     """Rows below the names, without those wholly blank; the index counts rows below the names from 0."""
     rows = table.iloc[1:].set_axis(table.iloc[0].astype(str), axis=1).reset_index(drop=True)
-    blank = (rows == "").all(axis=1)
+    blank = rows.iloc[:, 0] == ""
+    if blank.any():
+        blank &= (rows[blank] == "").all(axis=1).reindex(rows.index, fill_value=False)
     return rows[~blank] if blank.any() else rows
 
 

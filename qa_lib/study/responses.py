@@ -215,7 +215,7 @@ def _context(
 def _texts(cells: pd.Series) -> pd.Series:
     """Cells as stripped text, missing where blank; each distinct value is looked at once."""
     where, distinct = pd.factorize(cells)
-    texts = np.array([cell_text(value) for value in distinct] + [""], dtype=object)
+    texts = np.array([*map(cell_text, distinct.to_numpy(dtype=object)), ""], dtype=object)
     return pd.Series(texts[where], index=cells.index, dtype="string").replace("", pd.NA)
 
 
