@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qa_lib.errors import StudyError
 from qa_lib.simulation_exports import qualtrics, wenjuanxing
+from qa_lib.simulation_operations import draw_contacts, draw_operations
 from qa_lib.study.instrument import read_instrument
 
 CHINESE_HEADERS = {"branch": "网点", "channel": "渠道", "mode": "调查方式"}
@@ -229,7 +230,14 @@ def simulate(spec: str | Path | Mapping, seed: int | None = None) -> Simulation:
         raise StudyError(f"{where}: survey.{key}: {first['msg']} (found {first['input']!r}).") from None
     seed = int(content.get("seed", 0)) if seed is None else seed
     responses, careless = draw_survey(population, np.random.default_rng([seed, 0]))
-    return Simulation(population, seed, responses, careless, {})
+    tables = {}
+    if "operations" in content:
+        months = pd.period_range(population.periods.first, population.periods.last, freq="M")
+        branches = list(population.segments["branch"])
+        tables = draw_operations(content["operations"], months, branches, np.random.default_rng([seed, 1]))
+        shares = content["operations"]["dispositions"]
+        tables["contacts"] = draw_contacts(responses, shares, np.random.default_rng([seed, 2]))
+    return Simulation(population, seed, responses, careless, tables)
 
 
 def _read(spec: str | Path | Mapping) -> tuple[Mapping, str]:

@@ -104,3 +104,14 @@ def test_the_study_room_reads_back_every_answer():
 def test_absent_file_is_named():
     with pytest.raises(StudyError, match=r"nowhere\.yaml"):
         qa.simulate("nowhere.yaml")
+
+
+def test_operations_tell_the_same_story():
+    study = qa.read_study(DEMO)
+    tables = {name: getattr(study, name)() for name in ("tickets", "calls", "complaints", "customers", "roster")}
+    table = qa.kpis(tables, DEMO / "kpis.yaml", by="branch").tidy()
+    met = table[table["term"] == "response_time"].pivot(index="period", columns="branch", values="attainment")
+    assert met.loc["2026-10", "riverside"] < 0.4 < 0.7 < met.loc["2026-10"].drop("riverside").min()
+    assert met.loc[:"2026-01", "station"].max() < 0.65 < met.loc["2026-03":, "station"].min()
+    completes = study.contacts().query("disposition == 'complete'")
+    assert len(completes) == len(study.responses().data)
