@@ -16,8 +16,9 @@ DEMO = Path(__file__).parent.parent / "data" / "raw" / "demo"
 RUBRIC = {
     "id": "two",
     "groups": [
-        {"id": "g", "weight": 0.6, "items": [{"id": "a", "levels": [10, 5, 0]},
-                                             {"id": "bad", "levels": ["yes", "no"], "polarity": "negative", "core": True}]},
+        {"id": "g", "weight": 0.6, "items": [
+            {"id": "a", "levels": [10, 5, 0]},
+            {"id": "bad", "levels": ["yes", "no"], "polarity": "negative", "core": True}]},
         {"id": "h", "weight": 0.4, "items": [{"id": "e", "elements": ["x", "y", "z", "w"]}]},
     ],
 }  # fmt: skip
@@ -60,7 +61,7 @@ def test_training_needs_are_proven_only_when_the_interval_is_below():
     poor = rng.choice([0, 5], 40)
     many = pd.DataFrame({"agent": "u", "a": poor, "bad": "no", "e": 4})
     need = qa.score_contacts(many, RUBRIC).training
-    assert need[["agent", "item", "need"]].values.tolist() == [["u", "a", "proven"]]
+    assert need[["agent", "item", "need"]].to_numpy().tolist() == [["u", "a", "proven"]]
     assert qa.score_contacts(records(), RUBRIC).training["need"].eq("likely").any()
 
 
@@ -75,7 +76,7 @@ def test_notes_are_followed_to_their_effect():
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"a": [10, 7, 0]}, "row 2, a: 7 is not a level"), ({"bad": ["no", "maybe", "no"]}, "maybe")],
+    [({"a": [10, 7, 0]}, "row 2, a: '7' is not a level"), ({"bad": ["no", "maybe", "no"]}, "maybe")],
 )
 def test_unknown_levels_are_refused(change, message):
     with pytest.raises(ResponseError, match=message):

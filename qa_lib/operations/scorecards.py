@@ -18,8 +18,8 @@ from qa_lib.results import Provenance, Result
 
 @dataclass(frozen=True, slots=True)
 class Scorecards(Result):
-    """``contacts``: the records with ``score`` (0–100), ``core_failed``, ``passed``, ``band``. ``item_scores``: share of
-    points per contact and item. ``agents``, ``items``, ``groups``: means with intervals on 0–100. ``training``: a row
+    """``contacts``: the records with ``score`` (0–100), ``core_failed``, ``passed``, ``band``. ``item_scores``: share
+    of points per contact and item. ``agents``, ``items``, ``groups``: means with intervals on 0–100. ``training``: a row
     per agent and item below standard, ``need`` proven or likely."""
 
     contacts: pd.DataFrame
@@ -97,7 +97,7 @@ def _points(levels: pd.Series, scores: Mapping[str, float]) -> np.ndarray:
     if unknown.any():
         row = int(np.flatnonzero(unknown)[0])
         raise ResponseError(
-            f"score_contacts: row {row + 1}, {levels.name}: {levels.iloc[row]!r} is not a level. "
+            f"score_contacts: row {row + 1}, {levels.name}: {text.iloc[row]!r} is not a level. "
             f"Allowed: {', '.join(scores)}."
         )
     return text.map(scores).to_numpy(dtype=float, na_value=np.nan)
