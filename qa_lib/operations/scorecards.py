@@ -19,8 +19,8 @@ from qa_lib.results import Provenance, Result
 @dataclass(frozen=True, slots=True)
 class Scorecards(Result):
     """``contacts``: the records with ``score`` (0–100), ``core_failed``, ``passed``, ``band``. ``item_scores``: share
-    of points per contact and item. ``agents``, ``items``, ``groups``: means with intervals on 0–100. ``training``: a row
-    per agent and item below standard, ``need`` proven or likely."""
+    of points per contact and item. ``agents``, ``items``, ``groups``: means with intervals on 0–100. ``training``: a
+    row per agent and item below standard, ``need`` proven or likely."""
 
     contacts: pd.DataFrame
     item_scores: pd.DataFrame
