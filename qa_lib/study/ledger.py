@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 COLUMNS = ["file", "row", "column", "before", "after", "reason", "count"]
@@ -18,29 +17,25 @@ class LedgerBook:
     """
 
     def __init__(self) -> None:
-        self._parts: list[pd.DataFrame] = []
+        self._entries: list[tuple] = []
 
-    def cells(self, file: str, rows: pd.Series | np.ndarray, column: str, before: Sequence, reason: str) -> None:
+    def cells(self, file: str, rows: Sequence, column: str, before: Sequence, reason: str) -> None:
         """An entry for every one of the cells given by their rows in the file and their values before."""
-        if len(rows):
-            before = pd.Series(before).astype("string").fillna("").to_numpy()
-            part = {"file": file, "row": np.asarray(rows), "column": column, "before": before}
-            self._parts.append(pd.DataFrame({**part, "after": "", "reason": reason, "count": 1}))
+        for row, value in zip(rows, before, strict=True):
+            self._entries.append((file, int(row), column, _shown(value), "", reason, 1))
 
     def rule(self, file: str, column: str, before: Sequence, after: Sequence, counts: Sequence, reason: str) -> None:
         """An entry for every pair of values that a rule turned into one another, with the number of cells."""
-        if len(before):
-            texts = {"before": [_shown(value) for value in before], "after": [_shown(value) for value in after]}
-            part = {"file": file, "row": pd.NA, "column": column, **texts, "reason": reason, "count": counts}
-            self._parts.append(pd.DataFrame(part))
+        for old, new, count in zip(before, after, counts, strict=True):
+            self._entries.append((file, None, column, _shown(old), _shown(new), reason, int(count)))
 
     def table(self) -> pd.DataFrame:
         """All entries with the columns ``COLUMNS``; ``row`` as a spreadsheet counts, the header's row being 1."""
-        if not self._parts:
-            return pd.DataFrame(columns=COLUMNS).astype({"row": "Int64", "count": "int64"})
-        table = pd.concat([part.astype({"row": "Int64"}) for part in self._parts], ignore_index=True)
-        return table[COLUMNS].astype({column: "string" for column in COLUMNS if column not in {"row", "count"}})
+        kinds = {name: "Int64" if name == "row" else "int64" if name == "count" else "string" for name in COLUMNS}
+        return pd.DataFrame(self._entries, columns=COLUMNS, dtype=object).astype(kinds)
 
 
 def _shown(value: object) -> str:
+    if value is None or value is pd.NA or value != value:
+        return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
