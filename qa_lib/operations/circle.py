@@ -153,10 +153,11 @@ def _kpi_rows(spec: CircleFile, kpis: Kpis, period: str | None) -> list[dict]:
         attained = not pd.isna(found["attainment"])
         if not attained and kpi.unit != "share":
             continue
-        names = (
-            ("attainment", "attainment_low", "attainment_high") if attained else ("estimate", "conf_low", "conf_high")
-        )
+        names = _ATTAINED if attained else _ESTIMATED
         estimate, low, high = (100 * float(found[name]) for name in names)
+        target = np.nan if kpi.target is None else 100 * kpi.target
+        if not attained and kpi.better == "lower":  # shown as the share of cases without the failure
+            estimate, low, high, target = 100 - estimate, 100 - high, 100 - low, 100 - target
         row = {"source": "kpi", "term": kpi.id, "estimate": estimate, "conf_low": low, "conf_high": high}
         row |= {"touchpoint": kpi.touchpoint, "element": kpi.element, "verdict": found["verdict"]}
         row["target"] = target
