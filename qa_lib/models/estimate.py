@@ -38,7 +38,7 @@ def starting_values(table: ParameterTable, samples: Sequence[Sample]) -> np.ndar
         elif row.op == "~1" and row.lhs in at and sample.mean is not None:
             x.append(sample.mean[at[row.lhs]])
         else:
-            x.append(1.0 if row.op == "~*~" else 0.0)
+            x.append(1.0 if row.op == "~*~" else 0.5 * int(row.rhs[1:]) - 1 if row.op == "|" else 0.0)
     x = np.array(x)
     return table.mapping @ np.linalg.lstsq(table.mapping, x - table.offset, rcond=None)[0] + table.offset
 

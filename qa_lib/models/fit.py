@@ -21,13 +21,15 @@ from qa_lib.models.inference import (
     score_products,
 )
 from qa_lib.models.observed import Sample, collect, embedded_inverse, unbiased
-from qa_lib.models.parameters import ParameterTable, baseline_table, build_table, variable_names
+from qa_lib.models.ordinal import OrdinalObjective, OrdinalStatistics, check_ordered, collect_ordinal, robust_results
+from qa_lib.models.parameters import ParameterTable, baseline_table, build_table, exogenous_names, variable_names
 from qa_lib.models.solution import ModelFit
 from qa_lib.models.syntax import parse
 from qa_lib.results import Provenance
 
-Estimator = Literal["ML", "MLR", "MLM", "GLS", "ULS"]
-_ESTIMATORS = ("ML", "MLR", "MLM", "GLS", "ULS")
+Estimator = Literal["ML", "MLR", "MLM", "GLS", "ULS", "WLSMV", "ULSMV"]
+_ESTIMATORS = ("ML", "MLR", "MLM", "GLS", "ULS", "WLSMV", "ULSMV")
+_ORDINAL = ("WLSMV", "ULSMV")
 
 
 def cfa(model: str, data: object, **options: object) -> ModelFit:
@@ -71,6 +73,20 @@ def sem(
     _check_options(estimator, missing, ordered)
     syntax = parse(model)
     variables = variable_names(syntax)
+    settings = {
+        "estimator": estimator, "missing": missing, "group": group, "group_equal": tuple(group_equal), "std_lv": std_lv,
+        "weighted": weights is not None, "cluster": cluster, "robust": False, "fiml": False, "model": model,
+    }  # fmt: skip
+    if estimator in _ORDINAL:
+        if cluster is not None:
+            raise ModelError("cluster is not supported by ordinal estimators.")
+        ordered = variables if ordered is None else list(ordered)
+        check_ordered(ordered, variables, exogenous_names(syntax))
+        samples, statistics, counts = collect_ordinal(data, variables, ordered, group, weights, estimator == "ULSMV")
+        table = build_table(syntax, len(samples), group_equal, partial, std_lv, True, counts)
+        objective = _ordinal_objective(table, samples, statistics)
+        optimum = optimise(objective, starting_values(table, samples), table.mapping)
+        return _solution(table, objective, optimum, settings)
     fiml = missing == "fiml"
     robust = estimator == "MLR" or ((cluster is not None or weights is not None) and estimator == "ML")
     samples = collect(data, variables, nobs, group, weights, cluster, fiml)
@@ -88,17 +104,14 @@ def sem(
     objective = _objective(table, samples, estimator)
     _check_degrees(objective, table)
     optimum = optimise(objective, starting_values(table, samples), table.mapping)
-    settings = {
-        "estimator": estimator, "missing": missing, "group": group, "group_equal": tuple(group_equal), "std_lv": std_lv,
-        "weighted": weights is not None, "cluster": cluster, "robust": robust, "fiml": fiml, "model": model,
-    }  # fmt: skip
+    settings |= {"robust": robust, "fiml": fiml}
     return _solution(table, objective, optimum, settings)
 
 
 def _check_options(estimator: str, missing: str, ordered: Sequence[str] | None) -> None:
     if estimator not in _ESTIMATORS:
         raise ModelError(f"estimator {estimator!r} is not known. Allowed: {', '.join(_ESTIMATORS)}.")
-    if ordered:
+    if ordered and estimator not in _ORDINAL:
         raise ModelError("ordered= needs estimator WLSMV or ULSMV.")
     if missing not in {"listwise", "fiml"}:
         raise ModelError(f"missing {missing!r} is not known. Allowed: listwise, fiml.")
@@ -110,6 +123,13 @@ def _objective(table: ParameterTable, samples: list[Sample], estimator: str) -> 
     blocks = build_blocks(table, [sample.cov for sample in samples], [sample.mean for sample in samples])
     criterion = estimator if estimator in {"GLS", "ULS"} else "ML"
     return Objective(blocks, samples, criterion, table.meanstructure, table.n_free)
+
+
+def _ordinal_objective(
+    table: ParameterTable, samples: Sequence[Sample], statistics: Sequence[OrdinalStatistics]
+) -> OrdinalObjective:
+    blocks = build_blocks(table, [sample.cov for sample in samples], [sample.mean for sample in samples])
+    return OrdinalObjective(blocks, samples, statistics, table.n_free)
 
 
 def _n_moments(table: ParameterTable) -> int:
@@ -128,7 +148,8 @@ def _check_degrees(objective: Objective, table: ParameterTable) -> None:
 
 def _solution(table: ParameterTable, objective: Objective, optimum: Optimum, settings: dict) -> ModelFit:
     at, estimator = optimum.evaluation, settings["estimator"]
-    df = _n_moments(table) - table.n_parameters
+    ordinal = isinstance(objective, OrdinalObjective)
+    df = np.nan if ordinal else _n_moments(table) - table.n_parameters
     provenance = Provenance("sem", objective.n, settings)
     if not optimum.converged:
         warnings.warn(
@@ -158,11 +179,15 @@ def _solution(table: ParameterTable, objective: Objective, optimum: Optimum, set
         )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        covariance = _covariance(table, objective, at, settings)
+        if ordinal:
+            covariance, test = robust_results(objective, at, table.mapping)
+        else:
+            covariance = _covariance(table, objective, at, settings)
     problems = [*(str(warning.message) for warning in caught), *_improper(table, at)]
     for problem in problems:
         warnings.warn(problem, InadmissibleWarning, stacklevel=4)
-    test = _test(table, objective, at, settings, df)
+    if not ordinal:
+        test = _test(table, objective, at, settings, df)
     measures = _measures(table, objective, at, test, settings)
     return ModelFit(
         table,
@@ -256,7 +281,7 @@ def _scaling_factor(table: ParameterTable, objective: Objective, at: Evaluation,
         weights = [slope.weight[0] for slope in at.slopes]
     else:
         inverse = constrained_inverse(objective.observed(at), table.mapping)
-        products = score_products(objective, at)
+        products = score_products(objective, at, corrected=False)  # as lavaan: only the saturated part is corrected
         weights = [np.linalg.inv(sample.cov) for sample in objective.samples]
     trace = 0.0
     for sample, weight in zip(objective.samples, weights, strict=True):
@@ -271,6 +296,10 @@ def _scaling_factor(table: ParameterTable, objective: Objective, at: Evaluation,
 def _baseline(table: ParameterTable, objective: Objective, settings: dict) -> ChiSquare:
     """The model of uncorrelated variables, fitted the same way."""
     base = baseline_table(table)
+    if isinstance(objective, OrdinalObjective):
+        null = _ordinal_objective(base, objective.samples, objective.statistics)
+        optimum = optimise(null, starting_values(base, objective.samples), base.mapping)
+        return robust_results(null, optimum.evaluation, base.mapping)[1]
     null = _objective(base, list(objective.samples), settings["estimator"])
     optimum = optimise(null, starting_values(base, objective.samples), base.mapping)
     return _test(base, null, optimum.evaluation, settings, _n_moments(base) - base.n_parameters)
@@ -301,13 +330,14 @@ def _measures(
     }
     if objective.criterion == "ML":
         out |= _likelihood_measures(table, objective, at)
-    if settings["robust"] or settings["estimator"] == "MLM":
+    if settings["robust"] or settings["estimator"] in {"MLM", *_ORDINAL}:
         out |= _robust_measures(test, base, n, n_groups, settings)
     return out
 
 
 def _srmr(objective: Objective, at: Evaluation) -> float:
-    means = [sample.mean for sample in objective.samples] if objective.means else None
+    with_means = objective.means and objective.criterion != "DWLS"
+    means = [sample.mean for sample in objective.samples] if with_means else None
     return indices.srmr(
         [sample.cov for sample in objective.samples],
         [implied.cov for implied in at.implied],
@@ -342,7 +372,9 @@ def _likelihood_measures(table: ParameterTable, objective: Objective, at: Evalua
 def _robust_measures(test: ChiSquare, base: ChiSquare, n: float, n_groups: int, settings: dict) -> dict[str, float]:
     """Scaled indices use the scaled statistics; robust ones estimate what the indices would be under normality."""
     df, c, c0 = test.df, test.factor, base.factor
-    low, high = indices.rmsea_interval(test.statistic, df * c, n, n_groups)
+    ordinal = settings["estimator"] in _ORDINAL
+    interval = (test.scaled, df) if ordinal else (test.statistic, df * c)
+    low, high = indices.rmsea_interval(*interval, n, n_groups)
     out = {
         "chisq_scaled": test.scaled,
         "df_scaled": df,
@@ -357,7 +389,7 @@ def _robust_measures(test: ChiSquare, base: ChiSquare, n: float, n_groups: int, 
         "rmsea_scaled_high": high,
     }
     robust = ("cfi_robust", "tli_robust", "rmsea_robust", "rmsea_robust_low", "rmsea_robust_high")
-    if settings["fiml"]:
+    if settings["fiml"] or ordinal:
         return out | dict.fromkeys(robust, np.nan)
     values = (
         indices.cfi(test.statistic, df, base.statistic, base.df, c, c0),

@@ -141,7 +141,17 @@ def fill(block: Block, x: np.ndarray) -> tuple[np.ndarray, ...]:
     intercept[block.in_intercept.row] = own[block.in_intercept.place]
     scale[block.in_scale.row] = own[block.in_scale.place]
     threshold[block.in_threshold.row] = own[block.in_threshold.place]
+    if len(block.threshold_item):
+        _unit_variances(block, directed, symmetric, scale)
     return directed, symmetric, intercept, scale, threshold
+
+
+def _unit_variances(block: Block, directed: np.ndarray, symmetric: np.ndarray, scale: np.ndarray) -> None:
+    """Residual variances of ordinal items are what gives their responses variance 1/scale² (delta parameterisation)."""
+    ordinal = np.unique(block.threshold_item)
+    symmetric[ordinal, ordinal] = 0
+    total = np.linalg.inv(np.eye(len(directed)) - directed)[ordinal]
+    symmetric[ordinal, ordinal] = 1 / scale[ordinal] ** 2 - np.einsum("ij,jk,ik->i", total, symmetric, total)
 
 
 def imply(block: Block, x: np.ndarray) -> Implied:

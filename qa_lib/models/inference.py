@@ -50,23 +50,33 @@ def case_scores(sample: Sample, at: Evaluation, g: int, center: bool = False, me
     return scores if sample.weights is None else scores * sample.weights[:, None]
 
 
-def meat(sample: Sample, scores: np.ndarray) -> np.ndarray:
-    """Sum of products of scores per respondent, summed within clusters first (White 1980; Liang and Zeger 1986)."""
+def meat(sample: Sample, scores: np.ndarray, corrected: bool = True) -> np.ndarray:
+    """Sum of products of scores per respondent, summed within clusters first (White 1980; Liang and Zeger 1986).
+
+    ``corrected`` multiplies by C/(C − 1) for C clusters.
+    """
     if sample.clusters is not None:
         totals = np.zeros((sample.clusters.max() + 1, scores.shape[1]))
         np.add.at(totals, sample.clusters, scores)
         scores = totals
-    return scores.T @ scores / sample.n
+    return scores.T @ scores / sample.n * (_few_clusters(sample) if corrected else 1.0)
 
 
-def score_products(objective: Objective, at: Evaluation, center: bool = False) -> np.ndarray:
+def _few_clusters(sample: Sample) -> float:
+    if sample.clusters is None:
+        return 1.0
+    count = sample.clusters.max() + 1
+    return count / (count - 1)
+
+
+def score_products(objective: Objective, at: Evaluation, center: bool = False, corrected: bool = True) -> np.ndarray:
     """First-order information per respondent, all groups (n_free × n_free)."""
     out = np.zeros((objective.n_free, objective.n_free))
     for g, (block, sample, share) in enumerate(zip(objective.blocks, objective.samples, objective.shares, strict=True)):
         scores = case_scores(sample, at, g, center, objective.means)
         if center:
             scores = scores - scores.mean(0)
-        out[np.ix_(block.free, block.free)] += share * meat(sample, scores)
+        out[np.ix_(block.free, block.free)] += share * meat(sample, scores, corrected)
     return out
 
 
@@ -122,7 +132,7 @@ def _trace_of(sample: Sample, weight: np.ndarray, means: bool) -> float:
         own = sample.clusters == c
         spread = weight @ (moved[own].T @ deviation[own] - scale[own].sum() * sample.cov)
         total += means * (first[c] @ weight @ first[c]) + 0.5 * np.sum(spread * spread.T)
-    return float(total / sample.n)
+    return float(total / sample.n * _few_clusters(sample))
 
 
 def saturated_trace_missing(sample: Sample) -> float:

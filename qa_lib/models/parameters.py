@@ -156,7 +156,8 @@ def baseline_table(table: ParameterTable) -> ParameterTable:
     for group in range(table.n_groups):
         free = [name for name in table.observed if name not in table.exogenous]
         keys = [(name, "~~", name) for name in free] + [(name, "~1", "") for name in free if table.meanstructure]
-        rows += [Parameter(*key, group=group) for key in keys]
+        rows += [Parameter(*key, group=group) for key in keys if key[0] not in table.ordered]
+        rows += [Parameter(r.lhs, r.op, r.rhs, group) for r in table.rows if r.op == "|" and r.group == group]
         rows += [
             Parameter(row.lhs, row.op, row.rhs, group, free=False, exo=True)
             for row in table.rows
