@@ -116,3 +116,28 @@ def test_operations_tell_the_same_story():
     assert met.loc[:"2026-01", "station"].max() < 0.65 < met.loc["2026-03":, "station"].min()
     completes = study.contacts().query("disposition == 'complete'")
     assert len(completes) == len(study.responses().data)
+
+
+def test_loadings_factor_correlations_and_paths_are_recovered(clean):
+    """A structural model of the polychoric correlations gives back every stated number."""
+    population = clean.population
+    items = list(population.items)
+    sample = clean.responses.iloc[:8000]
+    correlation = qa.polychoric(sample[items]).correlation.loc[items, items]
+    gap = correlation - population.item_correlation()
+    assert np.abs(gap.to_numpy()).max() < 0.05
+    lines = [f"{dimension} =~ {' + '.join(spec)}" for dimension, spec in population.dimensions.items()]
+    lines += ["loyalty =~ repurchase + nps", "loyalty ~ satisfaction"]
+    lines += [f"satisfaction ~ {' + '.join(population.dimensions)}"]
+    lines += ["effort ~ responsiveness + reliability", "effort ~~ 0*satisfaction", "effort ~~ 0*loyalty"]
+    fit = qa.sem("\n".join(lines), correlation, nobs=len(sample), std_lv=True)
+    table = fit.tidy().set_index(["lhs", "op", "rhs"])["std_all"]
+    for dimension, spec in population.dimensions.items():
+        for item, stated in spec.items():
+            assert table[dimension, "=~", item] == pytest.approx(stated.loading, abs=0.03)
+    for outcome in ("satisfaction", "loyalty"):
+        for cause, stated in population.structural[outcome].items():
+            assert table[outcome, "~", cause] == pytest.approx(stated, abs=0.05)
+    stated = population.correlation()
+    for a, b in (("reliability", "assurance"), ("tangibles", "responsiveness")):
+        assert table[a, "~~", b] == pytest.approx(stated.loc[a, b], abs=0.04)
