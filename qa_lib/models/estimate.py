@@ -76,17 +76,21 @@ def optimise(
     max_iterations: int = 1000,
     tolerance: float = 1e-18,
 ) -> Optimum:
-    """Fisher scoring (Gauss–Newton for least squares) over ``start + mapping @ u``, damped where it must be.
+    """Fisher scoring (Gauss–Newton for least squares) over ``start + mapping @ u``, damped where it must be; near the
+    optimum of a likelihood, Newton's steps.
 
     Converged when the expected gain of a further step, g' I⁻¹ g, is below ``tolerance`` or lost in rounding.
     """
     at = objective.evaluate(start)
-    damping = 0.0
+    damping, near = 0.0, False
     for iteration in range(max_iterations):
         gradient = mapping.T @ at.gradient
-        information = mapping.T @ objective.expected(at) @ mapping
+        information = mapping.T @ (objective.observed(at) if near else objective.expected(at)) @ mapping
         scale = np.diag(information)
         step = _solve(information + np.diag(damping * scale + 1e-300), gradient)
+        if step is None and near:
+            near = False
+            continue
         if step is None:
             damping = max(10 * damping, 1e-6)
             if damping > 1e6:
@@ -96,6 +100,7 @@ def optimise(
         if gain < tolerance * max(1.0, abs(at.value)):
             return Optimum(at, bool(damping < 1e-2), iteration)
         following = _improve(objective, at, -mapping @ step, gain)
+        near = objective.criterion == "ML" and gain < 1e-3
         if following is None:
             if gain < 1e-11:
                 return Optimum(at, True, iteration)

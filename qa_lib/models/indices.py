@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.special import chndtr
 from scipy.stats import ncx2
 
 
@@ -68,7 +69,7 @@ def rmsea_interval(
 
 def _noncentrality(statistic: float, df: float, probability: float) -> float:
     def excess(value: float) -> float:
-        return float(ncx2.cdf(statistic, df, value)) - probability
+        return float(chndtr(statistic, df, value)) - probability
 
     if excess(1e-12) < 0:
         return 0.0
