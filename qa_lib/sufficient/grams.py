@@ -78,6 +78,10 @@ def gram(x: np.ndarray, levels: Sequence[Levels], shift: np.ndarray, weights: np
 
 
 def _fill(block: np.ndarray, x: np.ndarray, levels: Sequence[Levels], slices: list[slice], shift: np.ndarray) -> None:
+    if levels[0] and all(item == levels[0] for item in levels):  # one scale: one comparison for all items
+        values = np.array(levels[0], dtype=x.dtype)[:, None]
+        np.equal(x[:, None, :], values, out=block.reshape(len(x), len(values), -1), casting="unsafe")
+        return
     for i, (item, where) in enumerate(zip(levels, slices, strict=True)):
         if item is None:
             observed = ~np.isnan(x[i]) if x.dtype.kind == "f" else np.ones(x.shape[1], dtype=bool)

@@ -86,7 +86,7 @@ class Moments(Result):
     sum_squared_weights: float
     missing: Missing = "pairwise"
     fourth: np.ndarray | None = None
-    provenance: Provenance = field(default_factory=lambda: Provenance("moments", np.nan), repr=False, compare=False)
+    provenance: Provenance | None = field(default=None, repr=False, compare=False)
 
     def __add__(self, other: Moments) -> Moments:
         if self.items != other.items or self.missing != other.missing:
@@ -107,7 +107,7 @@ class Moments(Result):
             n_rows=self.n_rows + other.n_rows,
             sum_squared_weights=self.sum_squared_weights + other.sum_squared_weights,
             fourth=sum(fourth.recentre(m.fourth, m.shift - shift) for m in pieces) if both else None,
-            provenance=replace(self.provenance, n=self.n + other.n),
+            provenance=None if self.provenance is None else replace(self.provenance, n=self.n + other.n),
         )
 
     @property
@@ -259,8 +259,10 @@ def moments(
     groups = reduce(_merge_groups, parts, {})
     if not groups:
         raise ResponseError("The data hold no rows.")
+    settings = {"missing": missing, "weighted": weights is not None, "by": by}
     for group, found in groups.items():
         _check_weight_total(found, group)
+        groups[group] = replace(found, provenance=Provenance("moments", found.n, settings))
     return groups if by is not None else groups[None]
 
 
@@ -333,7 +335,6 @@ def _batch_moments(batch: Batch, missing: Missing, fourth_order: bool) -> Moment
         sum_squared_weights=float(n_rows if weights is None else weights @ weights),
         missing=missing,
         fourth=fourth.products(x, shift, weights) if fourth_order else None,
-        provenance=Provenance("moments", n, {"missing": missing}),
     )
 
 
