@@ -191,3 +191,12 @@ def test_bootstrap_equals_moments_of_resampled_rows(missing, weighted):
         m = moments(frame, weights=counts[b] * (1 if weights is None else weights))
         np.testing.assert_allclose(means[b], m.mean, rtol=1e-10)
         np.testing.assert_allclose(covs[b], m.cov, rtol=1e-8, atol=1e-10)
+
+
+def test_parallel_pieces_and_a_dask_frame_give_the_same():
+    dask = pytest.importorskip("dask.dataframe")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.integers(1, 6, (300_000, 3), dtype=np.int8), columns=list("abc"))
+    one = moments(frame)
+    assert_same(moments(frame, n_jobs=2), one)
+    assert_same(moments(dask.from_pandas(frame, npartitions=3)), one)

@@ -10,8 +10,7 @@ bfi_model <- paste(sapply(c("A", "C", "E", "N", "O"), function(d) paste(d, "=~",
 hs_model <- "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"
 
 validity <- function(model, data) {
-  fit <- cfa(model, data, control = list(rel.tol = 1e-14))  # lavaan stops at 1e-10: AVE good to 3e-6 only
-  quiet <- function(x) suppressMessages(suppressWarnings(x))
+  fit <- cfa(model, data)
   list(cr = unname(unclass(quiet(compRelSEM(fit, obs.var = FALSE)))), ave = unname(c(unclass(quiet(AVE(fit))))),
        htmt = unname(unclass(quiet(htmt(model, data, htmt2 = FALSE)))), htmt2 = unname(unclass(quiet(htmt(model, data, htmt2 = TRUE)))),
        latent = unname(unclass(lavInspect(fit, "cor.lv"))))
