@@ -29,7 +29,7 @@ def bfi(shared_data):
     return data
 
 
-# lavaan stops short of the optimum: on bfi its AVE moves by 3e-6 with the parameterisation and the stopping rule, ours not
+# lavaan stops short of the optimum: its AVE on bfi moves by 3e-6 with the stopping rule, ours does not
 @pytest.mark.parametrize(("name", "dimensions"), [("bfi", BFI), ("hs", HS)])
 def test_validity_is_that_of_semtools(request, reference, name, dimensions):
     expected = reference("validity")[name]
@@ -41,7 +41,7 @@ def test_validity_is_that_of_semtools(request, reference, name, dimensions):
     for term in ("htmt", "htmt2"):
         assert_close_to_reference(getattr(found, term).to_numpy()[d], np.array(expected[term], float)[d], 1e-6, term)
     assert_close_to_reference(found.latent_correlations, expected["latent"], 1e-5, "latent correlations")
-    np.testing.assert_allclose(np.diag(found.fornell_larcker) ** 2, expected["ave"], rtol=1e-6)
+    np.testing.assert_allclose(np.diag(found.fornell_larcker) ** 2, expected["ave"], rtol=1e-5)
     rows = found.tidy()
     assert (rows.conf_low < rows.estimate).all()
     assert (rows.conf_high > rows.estimate).all()

@@ -11,6 +11,7 @@ hs_model <- "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 +
 
 validity <- function(model, data) {
   fit <- cfa(model, data)
+  quiet <- function(x) suppressMessages(suppressWarnings(x))
   list(cr = unname(unclass(quiet(compRelSEM(fit, obs.var = FALSE)))), ave = unname(c(unclass(quiet(AVE(fit))))),
        htmt = unname(unclass(quiet(htmt(model, data, htmt2 = FALSE)))), htmt2 = unname(unclass(quiet(htmt(model, data, htmt2 = TRUE)))),
        latent = unname(unclass(lavInspect(fit, "cor.lv"))))
