@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.results import Provenance, Result
@@ -156,14 +155,28 @@ def change(current: Result, previous: Result, correction: Correction = "holm", c
 
 
 def adjust_p(p_value: pd.Series, correction: Correction) -> pd.Series:
-    """p values corrected for how many there are; missing ones stay missing and do not count."""
+    """p values corrected for how many there are; missing ones stay missing and do not count.
+
+    Holm (1979), Benjamini and Hochberg (1995), or Bonferroni, as R's ``p.adjust``. statsmodels' ``multipletests`` gives
+    the same but collects all garbage at every call, 0.2 s each in a notebook's kernel.
+
+    >>> adjust_p(pd.Series([0.01, 0.04, np.nan, 0.03]), "holm").round(3).tolist()
+    [0.03, 0.06, nan, 0.06]
+    """
     if correction not in ("holm", "bonferroni", "fdr_bh"):
         raise ResponseError(f"correction is {correction!r}; known are 'holm', 'bonferroni' and 'fdr_bh'.")
-    adjusted = p_value.astype(float).copy()
-    known = adjusted.notna()
-    if known.any():
-        adjusted[known] = multipletests(adjusted[known], method=correction)[1]
-    return adjusted
+    p = np.asarray(p_value, dtype=float)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    m, rank = len(order), np.arange(1, len(order) + 1)
+    adjusted = np.full(len(p), np.nan)
+    if correction == "holm":
+        adjusted[order] = np.maximum.accumulate(p[order] * (m - rank + 1))
+    elif correction == "fdr_bh":
+        adjusted[order] = np.minimum.accumulate((p[order] * m / rank)[::-1])[::-1]
+    else:
+        adjusted[order] = p[order] * m
+    return pd.Series(adjusted.clip(max=1), index=p_value.index)
 
 
 def _rows_by_period(data: pd.DataFrame, period: str, weights: Weights) -> dict[object, pd.DataFrame]:
