@@ -80,7 +80,7 @@ def test_every_notebook_becomes_a_whole_page_in_each_language(rendered, workspac
 
 
 def test_the_drop_of_one_branch_is_on_the_front_page(rendered, workspace):
-    """The population lowers responsiveness in Riverside from July to October; and with half a year of history it must show."""
+    """The population lowers responsiveness in Riverside from July on; half a year of history must show it."""
     html = (workspace / "reports/demo/2026-10/4_report.en.html").read_text(encoding="utf-8")
     rows = re.findall(r"<th [^>]*>([A-Z][\w ]+)</th>((?:<td[^>]*>[\d.]+</td>){7})</tr>", html)
     responsiveness = {branch: float(re.findall(r">([\d.]+)<", cells)[5]) for branch, cells in rows}
