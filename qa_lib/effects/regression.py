@@ -16,6 +16,7 @@ from statsmodels.regression.linear_model import WLS
 from qa_lib.effects.design import Design, MomentsDesign, RowsDesign, build_design
 from qa_lib.effects.diagnostics import diagnose, variance_inflation
 from qa_lib.effects.importance import Importance, importance
+from qa_lib.effects.logits import fit_logit
 from qa_lib.errors import DataWarning, ModelError
 from qa_lib.results import Provenance, Result
 
@@ -37,6 +38,7 @@ class Drivers(Result):
     vif : variance inflation factor of each predictor
     diagnostics : a row per check: value, test, threshold, source and whether it is a ``concern``
     importance : how much each predictor matters, with intervals (``.importance.tidy()``)
+    marginal_effects : of logit models: average change in the probability of each level per unit of each predictor
     """
 
     outcome: str
@@ -47,6 +49,7 @@ class Drivers(Result):
     diagnostics: pd.DataFrame
     importance: Importance
     provenance: Provenance
+    marginal_effects: pd.DataFrame | None = None
 
     def tidy(self) -> pd.DataFrame:
         """Columns ``term, estimate, std_error, statistic, p_value, conf_low, conf_high`` in the outcome's units per
@@ -70,6 +73,8 @@ def drivers(
     n_boot: int = 2000,
     seed: int = 0,
     *,
+    model: Literal["ols", "logit", "ordinal"] = "ols",
+    top_box: float | None = None,
     cluster: str | ArrayLike | None = None,
     conf_level: float = 0.95,
     nobs: float | None = None,
@@ -86,6 +91,9 @@ def drivers(
     cov_type : errors of the coefficients: heteroscedasticity-consistent (MacKinnon and White 1985,
         doi:10.1016/0304-4076(85)90158-7), ``cluster`` or ``nonrobust``
     n_boot : bootstrap samples for importance and standardised coefficients; 0 gives no intervals
+    model : ``ols``; ``logit`` for an outcome of 0 and 1, or with ``top_box`` the lowest value that counts as 1;
+        ``ordinal`` logit for an outcome of few levels. Errors of the latter are the sandwich's (HC0) unless
+        ``nonrobust``; every bootstrap sample re-fits all subsets, so that a smaller ``n_boot`` is wise
     cluster : column or values that name each respondent's cluster; errors and bootstrap are then by cluster
 
     Raises
@@ -104,6 +112,10 @@ def drivers(
     2      empathy      0.51     0.33
     """
     design = build_design(data, outcome, predictors, weights, cluster, nobs)
+    if model not in ("ols", "logit", "ordinal"):
+        raise ModelError(f"model is {model!r}; allowed: ols, logit, ordinal.")
+    if model != "ols":
+        return _logit_drivers(design, model, top_box, cov_type, n_boot, seed, conf_level)
     cov_type = _errors_that_apply(design, cov_type)
     params, vcov, df = _ols_moments(design) if isinstance(design, MomentsDesign) else _ols(design, cov_type)
     settings = {"outcome": outcome, "predictors": list(predictors), "cov_type": cov_type}
@@ -125,6 +137,24 @@ def drivers(
         diagnostics=_diagnostics(design, params),
         importance=shares,
         provenance=Provenance("drivers", design.n, settings),
+    )
+
+
+def _logit_drivers(design: Design, model, top_box, cov_type, n_boot, seed, conf_level) -> Drivers:
+    settings = {"model": model, "top_box": top_box, "n_boot": n_boot, "seed": seed, "weighted": _is_weighted(design)}
+    table, effects, measures, shares = fit_logit(
+        design, model, top_box, cov_type != "nonrobust", n_boot, seed, conf_level, settings
+    )
+    return Drivers(
+        outcome=design.outcome,
+        predictors=design.predictors,
+        coefficients=table,
+        fit=measures,
+        vif=pd.Series(variance_inflation(design.cov[:-1, :-1]), index=list(design.predictors), name="vif"),
+        diagnostics=diagnose(design),
+        importance=shares,
+        provenance=Provenance("drivers", design.n, settings),
+        marginal_effects=effects,
     )
 
 

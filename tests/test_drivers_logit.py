@@ -1,0 +1,44 @@
+"""Logit and ordinal logit drivers against R's glm and polr."""
+
+import numpy as np
+import pytest
+from compare import assert_close_to_reference
+from driver_data import PREDICTORS, SFO_DRIVERS, load
+
+import qa_lib as qa
+from qa_lib.errors import ModelError
+
+
+def test_top_box_logit_agrees_with_glm(shared_data, reference):
+    expected = reference("drivers")["sfo_logit"]
+    data = load("sfo", shared_data)
+    result = qa.drivers(data, "Q7ALL", SFO_DRIVERS, model="logit", top_box=4, n_boot=0)
+    assert_close_to_reference(result.tidy()["estimate"], expected["params"], 1e-6, "coefficients")
+    assert_close_to_reference(result.tidy()["std_error"], expected["HC0"], 1e-6, "sandwich")
+    plain = qa.drivers(data, "top", SFO_DRIVERS, model="logit", cov_type="nonrobust", n_boot=0)
+    effects = plain.marginal_effects.query("level == 1")
+    assert_close_to_reference(effects["estimate"], expected["ame"], 1e-6, "AME")
+    assert_close_to_reference(effects["std_error"], expected["ame_error"], 1e-6, "AME's error")
+    shares = result.importance.tidy().set_index("method")["estimate"]
+    assert_close_to_reference(shares["general_dominance_mcfadden"], expected["mcfadden"], 1e-6, "McFadden")
+    assert_close_to_reference(shares["general_dominance_tjur"], expected["tjur"], 1e-6, "Tjur")
+
+
+def test_ordinal_logit_agrees_with_polr(shared_data, reference):
+    outcome, predictors = PREDICTORS["corp_rep"]
+    expected = reference("drivers")["corp_rep_ordinal"]
+    result = qa.drivers(load("corp_rep", shared_data), outcome, predictors, model="ordinal", n_boot=10)
+    table = result.tidy()
+    assert_close_to_reference(table["estimate"], expected["thresholds"] + expected["params"], 1e-4, "coefficients")
+    # polr's Hessian is numerical
+    assert_close_to_reference(table["std_error"], expected["HC0"][4:] + expected["HC0"][:4], 1e-3, "sandwich")
+    effects = result.marginal_effects["estimate"].to_numpy().reshape(4, -1)
+    assert_close_to_reference(effects, expected["ame"], 1e-4, "AME")
+    np.testing.assert_allclose(effects.sum(axis=1), 0, atol=1e-12)
+    assert_close_to_reference(result.importance.tidy()["estimate"], expected["general"], 1e-4, "dominance")
+    assert result.importance.tidy()["conf_low"].notna().all()
+
+
+def test_a_logit_says_what_outcome_it_needs(shared_data):
+    with pytest.raises(ModelError, match="0 and 1"):
+        qa.drivers(load("sfo", shared_data), "Q7ALL", SFO_DRIVERS, model="logit")
