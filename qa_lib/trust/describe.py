@@ -13,6 +13,7 @@ from scipy.stats import norm, t
 from qa_lib.errors import ResponseError
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.moments import Moments, as_moments
+from qa_lib.sufficient.ordinal import polychoric
 
 Correlation = Literal["pearson", "spearman", "polychoric"]
 
@@ -173,8 +174,10 @@ def _ranks(data: Any, items: Sequence[str] | None, weights: Any) -> pd.DataFrame
     return data.assign(**data[chosen].rank())
 
 
-def _polychoric(data: Any, moments: Moments, weights: Any) -> tuple[pd.DataFrame, np.ndarray | None]:
-    raise ResponseError("Polychoric correlations are not available yet.")
+def _polychoric(data: Any, moments: Moments, weights: Any) -> tuple[pd.DataFrame, np.ndarray]:
+    found = polychoric(data, moments.items, weights)
+    upper = np.triu_indices(len(moments.items), 1)
+    return found.correlation, found.std_errors.to_numpy()[upper]
 
 
 def _pair_rows(
