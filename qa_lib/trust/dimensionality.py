@@ -27,10 +27,8 @@ def basis_correlation(data: Any, moments: Moments, correlation: Basis, weights: 
     constant = [item for item, v in zip(moments.items, np.diag(moments.cov), strict=True) if not v > 1e-12]
     if constant:
         raise ResponseError(f"{', '.join(constant)} never varies: leave it out to analyse factors.")
-    if correlation == "pearson":
-        matrix = moments.correlation
-    else:
-        matrix = polychoric(data, moments.items, weights).correlation
+    found = moments if correlation == "pearson" else polychoric(data, moments.items, weights)
+    matrix = found.correlation
     if matrix.isna().to_numpy().any():
         raise ResponseError("Some pairs of items were never answered by the same respondents.")
     return matrix

@@ -132,7 +132,7 @@ def fit_measures(corr: np.ndarray, common: np.ndarray, uniqueness: np.ndarray, n
     discrepancy = np.trace(np.linalg.solve(implied, corr)) - np.linalg.slogdet(np.linalg.solve(implied, corr))[1] - p
     df, null_df = ((p - k) ** 2 - p - k) // 2, p * (p - 1) // 2
     chisq = (n - 1 - (2 * p + 5) / 6 - 2 * k / 3) * discrepancy
-    null = -(n - 1 - (2 * p + 5) / 6) * np.linalg.slogdet(corr)[1]
+    null = -(n - 1 - (2 * p + 5) / 6 - 2 * k / 3) * np.linalg.slogdet(corr)[1]
     return {
         "rmsr": float(np.sqrt((residual**2).mean())),
         "chisq": float(chisq),

@@ -12,7 +12,7 @@ Rotation = Literal["none", "varimax", "promax", "oblimin", "geomin"]
 GEOMIN_EPSILON = 0.01
 PROMAX_POWER = 4
 MAX_ITERATIONS = 2000
-TOLERANCE = 1e-7
+TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +106,12 @@ def _gradient_projection(
         converged = np.sqrt(size) < TOLERANCE
         if converged.all():
             break
-        step *= 2
+        step = np.minimum(2 * step, 16)
         for _ in range(25):
             trial = _onto_manifold(turn - step[:, None, None] * projected, oblique)
             rotated = _turned(loadings, trial, oblique)
             found, slope = criterion(rotated)
-            short = ~converged & (value - found < 0.5 * size * step) & (step > 1e-12)
+            short = ~converged & (value - found < 0.5 * size * step - 1e-14) & (step > 1e-12)
             if not short.any():
                 break
             step[short] /= 2
