@@ -31,14 +31,13 @@ def embedded_font(characters: frozenset[str]) -> str:
     from fontTools import subset
 
     options = subset.Options(flavor="woff", layout_features=[], hinting=False, notdef_outline=True)
-    font = subset.load_font(str(FONT_FILE), options, lazy=True)
-    chosen = subset.Subsetter(options)
-    chosen.populate(unicodes=[ord(character) for character in characters])
-    chosen.subset(font)
-    font["head"].modified = font["head"].created  # the time of writing would make the same page differ
-    font.recalcTimestamp = False
     buffer = io.BytesIO()
-    subset.save_font(font, buffer, options)
+    with subset.load_font(str(FONT_FILE), options, lazy=True) as font:
+        font.recalcTimestamp = False  # the time of writing would make the same page differ
+        chosen = subset.Subsetter(options)
+        chosen.populate(unicodes=[ord(character) for character in characters])
+        chosen.subset(font)
+        subset.save_font(font, buffer, options)
     encoded = base64.b64encode(buffer.getvalue()).decode()
     return (
         "/* glyphs of Noto Sans SC, SIL Open Font License 1.1 */ "

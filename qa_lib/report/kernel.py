@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
 
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
@@ -56,4 +57,6 @@ def run_notebook(source: Path, target: Path, parameters: Mapping[str, object], t
         return f"a cell ran longer than {timeout} s and was stopped"
     except DeadKernelError as error:
         return f"the kernel died: {error}"
+    finally:
+        ensure_event_loop().close()  # nbclient opens a loop in every thread and leaves it open
     return None
