@@ -73,6 +73,19 @@ def check(study: StudyFolder) -> None:
     raise typer.Exit(2 if (findings["severity"] == "error").any() else 0)
 
 
+@app.command()
+def simulate(
+    population: Annotated[
+        Path, typer.Argument(help="A population.yaml, such as the demo study's.", metavar="POPULATION")
+    ],
+    out: Annotated[Path, typer.Argument(help="The study folder to write into.", metavar="STUDY")],
+    seed: Annotated[int | None, typer.Option(help="Another draw; the file's own seed by default.")] = None,
+) -> None:
+    """Draw a survey, and operations records, from a stated population."""
+    qa_lib.simulate(population, seed=seed).write(out)
+    typer.echo(out)
+
+
 def main() -> None:
     """Runs the command line; an error a user can mend is printed without a traceback."""
     try:

@@ -11,7 +11,7 @@ from qa_lib.errors import ResponseError
 from qa_lib.report import charts, display
 from qa_lib.report.pages.page import ReportPage, interval_columns
 from qa_lib.tracking.estimates import Estimates
-from qa_lib.tracking.indicators import band, csat, effort, nps
+from qa_lib.tracking.indicators import band, csat, effort, gap, nps
 from qa_lib.tracking.periods import adjust_p, change
 from qa_lib.trust.reliability import Reliability
 
@@ -143,6 +143,30 @@ def what_changed(page: ReportPage, figures: dict[str, tuple[Estimates, Estimates
         }
     )
     display.table(rows, text("caption_changes"))
+
+
+def expected_and_experienced(page: ReportPage) -> None:
+    """The SERVQUAL gap of every dimension, experienced − expected; nothing when the study asks no expectations."""
+    text = page.text
+    pairs = [pair for pair in page.instrument.pairs if set(pair) <= set(page.data)]
+    if not pairs:
+        return
+    page.section("gap_section")
+    weights = page.data["weight"] if page.weights else None
+    gaps = page.attempt(lambda: gap(page.data, pairs, page.dimensions, weights=weights))
+    if gaps is None:
+        return
+    table = gaps.tidy()
+    table = table[table["term"].isin([*page.dimensions, "gap"])]
+    names = [text("gap_mean") if term == "gap" else page.dimension_name(term) for term in table["term"]]
+    rows = {text("dimension"): names}
+    for column, key in (("expected", "expected"), ("experienced", "experienced"), ("estimate", "gap")):
+        rows[text(key)] = [text.number(value, 2) for value in table[column]]
+    rows[text("interval_95")] = [
+        text.interval(*pair, 2) for pair in zip(table["conf_low"], table["conf_high"], strict=True)
+    ]
+    classes = {(place, 3): "bad" for place, high in enumerate(table["conf_high"]) if high < 0}
+    display.table(pd.DataFrame(rows), text("caption_gap"), classes=classes)
 
 
 def over_time(page: ReportPage) -> None:
