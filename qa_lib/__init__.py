@@ -25,7 +25,8 @@ _ROOMS = {
     },
     "trust": {
         "describe": ("describe", "correlations"),
-        "reliability": ("reliability", "retest"),
+        "reliability": ("reliability",),
+        "retest": ("retest",),
         "factors": ("factorability", "parallel_analysis", "efa"),
         "validity": ("validity",),
         "invariance": ("invariance",),
