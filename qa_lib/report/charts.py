@@ -98,10 +98,8 @@ def trend(points: pd.DataFrame, target: float | None, labels: Mapping[str, str])
     ax.fill_between(x, points["conf_low"], points["conf_high"], color=THIS, alpha=0.15, linewidth=0)
     ax.plot(x, points["estimate"], color=THIS, marker="o", markersize=4, linewidth=1.6)
     if target is not None:
-        ax.axhline(target, color=ATTENTION, linewidth=1.2, linestyle=(0, (4, 3)))
-        ax.annotate(
-            labels["target"], (0, target), xytext=(2, 3), textcoords="offset points", color=ATTENTION, fontsize=9
-        )
+        ax.axhline(target, color=ATTENTION, linewidth=1.2, linestyle=(0, (4, 3)), label=labels["target"])
+        fig.legend(loc="outside upper right", fontsize=9)
     step = max(1, int(np.ceil(len(points) / 7)))
     shown = x[::-1][::step][::-1]
     ax.set_xticks(shown, [points["label"].iloc[i] for i in shown])

@@ -93,6 +93,11 @@ class Text:
             return "–"
         return "< 0.001" if p < 0.001 else self.number(p, 3)
 
+    def p_statement(self, p: float) -> str:
+        """``p < 0.001`` or ``p = 0.034``, for a sentence."""
+        shown = self.p_value(p)
+        return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
+
     def period(self, period: str) -> str:
         """A month, quarter, year, week or day as the language writes it."""
         parts = period.split("-")

@@ -85,6 +85,6 @@ def factorability(page: ReportPage, result: Result | None) -> None:
             kmo=text.number(glance["kmo"], 3),
             chisq=text.number(glance["chisq"], 1),
             df=text.count(glance["df"]),
-            p=text.p_value(glance["p_value"]),
+            p=text.p_statement(glance["p_value"]),
         )
     )
