@@ -180,3 +180,23 @@ def test_many_items_sample_their_splits():
     np.testing.assert_allclose(halves, co.alpha(corr))
     assert (co.splits(20, seed=1) == co.splits(20, seed=1)).all()
     assert (np.abs(co.splits(17).sum(1)) == 1).all()
+
+
+@pytest.mark.filterwarnings("ignore::qa_lib.errors.QaWarning")
+@pytest.mark.parametrize("study", ["bfi_complete", "bfi", "mobi"])
+def test_ordinal_alpha_agrees_with_r(study, real, reference):
+    theirs = reference("alpha_ordinal")["studies"][study]
+    dimensions = {name: items for name, items in dimensions_of(study).items() if name in theirs}
+    result = qa.reliability(real[study], dimensions, ordinal=True)
+    for name in dimensions:
+        ours = values(result, name).loc["alpha_ordinal"]
+        assert_close_to_reference(ours["estimate"], theirs[name], 1e-5, f"{study} {name} alpha_ordinal")
+        assert ours["model"] == "polychoric correlations"
+
+
+@pytest.mark.parametrize("change", [lambda x: x + 0.5, lambda x: np.arange(len(x)) % 11])
+def test_ordinal_alpha_needs_few_whole_numbers(change, real):
+    data = real["bank"][["sat1", "sat2", "sat3"]]
+    with pytest.raises(ResponseError, match="sat1 cannot be taken as ordinal"):
+        qa.reliability(data.assign(sat1=change(data["sat1"])), {"sat": list(data)}, ordinal=True)
+    assert "alpha_ordinal" not in set(qa.reliability(data, {"sat": list(data)}).tidy()["term"])

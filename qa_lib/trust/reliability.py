@@ -14,6 +14,7 @@ from scipy.stats import norm
 from qa_lib.errors import DataWarning, InadmissibleWarning, NotConvergedWarning, ResponseError
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.moments import Missing, Moments, as_moments
+from qa_lib.sufficient.ordinal import polychoric
 from qa_lib.sufficient.resample import bootstrap_moments
 from qa_lib.trust import coefficients as co
 from qa_lib.trust.items import item_analysis
@@ -31,11 +32,9 @@ MODELS = {
     "split_half_mean": "correlations, mean of splits",
     "split_half_min": "correlations, worst split",
     "omega_total": "one factor, ML; observed total variance",
-    "omega_ordinal": "one factor, polychoric DWLS; observed total score (Green and Yang 2009)",
     "mean_r": "correlations",
-    "omega_h": "Schmid–Leiman of minres + oblimin",
-    "omega_total_sl": "Schmid–Leiman of minres + oblimin",
 }
+MOST_LEVELS = 10
 COLUMNS = [
     "dimension",
     "term",
@@ -87,6 +86,7 @@ def reliability(
     n_boot: int = 0,
     seed: int = 1,
     scale: tuple[float, float] | None = None,
+    ordinal: bool = False,
 ) -> Reliability:
     """Reliability coefficients and item analysis of each dimension.
 
@@ -94,6 +94,8 @@ def reliability(
     dimensions : items by dimension. weights : respondents' weights (column or array); n is then the effective one.
     n_boot : also percentile bootstrap intervals, as columns ``boot_low, boot_high`` (needs a DataFrame).
     scale : lowest and highest point of the answers, for floor and ceiling shares; by default as found.
+    ordinal : also ``alpha_ordinal``, alpha of the polychoric correlations (Zumbo, Gadermann and Zeisser 2007,
+        doi:10.22237/jmasm/1177992180); for whole-number items of at most 10 levels; without an interval.
 
     Terms: alpha, alpha_std with Feldt's interval; lambda2, lambda6, split halves, omega_total and mean_r with an
     interval of the delta method for normal items, for reliabilities on the scale of log(1 - estimate) (Bonett
@@ -101,7 +103,8 @@ def reliability(
 
     Warns DataWarning of constant items (left out), items that seem reversed, scales too short for a coefficient;
     InadmissibleWarning of negative variances and singular matrices; NotConvergedWarning.
-    Raises ResponseError for absent items, empty dimensions, or n_boot without respondents.
+    Raises ResponseError for absent items, empty dimensions, n_boot without respondents, or ordinal=True with items
+    that are no whole numbers or have more than 10 levels.
 
     >>> corr = pd.DataFrame(.5 * np.eye(3) + .5, index=list("abc"), columns=list("abc"))
     >>> found = reliability((corr, 100), {"service": ["a", "b", "c"]}).tidy().set_index("term")
@@ -120,12 +123,15 @@ def reliability(
     if n_boot:
         for (table, _), part in zip(analysed, parts.values(), strict=True):
             _add_bootstrap(table, data, part, weights, n_boot, seed, conf_level)
-    table = pd.concat([table for table, _ in analysed], ignore_index=True)
+    tables = [table for table, _ in analysed]
+    if ordinal:
+        tables += [_table(name, {"alpha_ordinal": _alpha_ordinal(name, part)}, part) for name, part in parts.items()]
+    table = pd.concat(tables, ignore_index=True)
     items = pd.concat(
         [item_analysis(n, as_moments(data, list(i), weights, missing), scale) for n, i in dimensions.items()]
     )
     _warn_reversed(items)
-    settings = {"missing": missing, "conf_level": conf_level, "n_boot": n_boot, "seed": seed}
+    settings = {"missing": missing, "conf_level": conf_level, "n_boot": n_boot, "seed": seed, "ordinal": ordinal}
     settings |= {"n_effective": everything.effective_n}
     states = [state for _, state in analysed]
     return Reliability(
@@ -254,6 +260,33 @@ def _add_bootstrap(
     tails = [0.5 - conf_level / 2, 0.5 + conf_level / 2]
     bounds = [np.nanquantile(drawn[term], tails) for term in table["term"]]
     table[["boot_low", "boot_high"]] = np.array(bounds)
+
+
+def _alpha_ordinal(name: str, moments: Moments) -> float:
+    """Standardised alpha of the polychoric matrix; NaN, with a warning, where that matrix is no estimate."""
+    if len(moments.items) < 2:
+        return np.nan
+    pairs = zip(moments.items, moments.levels, strict=True)
+    unfit = [item for i, (item, levels) in enumerate(pairs) if levels is None or _n_used(moments, i) > MOST_LEVELS]
+    if unfit:
+        raise ResponseError(
+            f"{name}: {', '.join(unfit)} cannot be taken as ordinal: whole numbers of at most {MOST_LEVELS} levels are "
+            "needed, counted from respondents. Leave ordinal=False, or leave the items out."
+        )
+    found = polychoric(moments)
+    if not found.converged:
+        message = f"{name}: the polychoric correlations did not converge; alpha_ordinal is missing."
+        warnings.warn(message, NotConvergedWarning, stacklevel=3)
+        return np.nan
+    if not found.positive_definite:
+        message = f"{name}: the polychoric correlations are not positive definite; alpha_ordinal is missing."
+        warnings.warn(message, InadmissibleWarning, stacklevel=3)
+        return np.nan
+    return float(co.alpha(found.correlation.to_numpy()))
+
+
+def _n_used(moments: Moments, item: int) -> int:
+    return int((np.diag(moments.tables.array(item, item)) > 0).sum())
 
 
 def _state(converged: bool, admissible: bool) -> dict[str, bool]:
