@@ -30,7 +30,6 @@ _ROOMS = {
         "factors": ("factorability", "parallel_analysis", "efa"),
         "validity": ("validity",),
         "invariance": ("invariance",),
-        "cutoffs": ("cutoffs",),
     },
     "effects": {
         "regression": ("drivers",),

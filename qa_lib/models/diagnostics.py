@@ -14,6 +14,7 @@ from scipy.stats import chi2
 from qa_lib.errors import ModelError
 from qa_lib.models.discrepancy import Evaluation, Objective
 from qa_lib.models.implied import build_blocks
+from qa_lib.models.inference import constrained_inverse
 from qa_lib.models.parameters import Parameter, ParameterTable
 from qa_lib.models.standardize import row_values
 
@@ -21,16 +22,32 @@ if TYPE_CHECKING:
     from qa_lib.models.solution import ModelFit
 
 
-def residuals(objective: Objective, at: Evaluation, table: ParameterTable, kind: str) -> list[np.ndarray]:
+def _require(fit: ModelFit, what: str, also: bool = True, needed: str = "") -> None:
+    """Refuses what is not defined for a fit: none of it without convergence or for ordinal items."""
+    if not fit.converged:
+        raise ModelError(f"{what} need a converged model: mend the model first.")
+    if fit.objective.criterion == "DWLS":
+        raise ModelError(
+            f"{what} are not available for ordinal items ({fit.estimator}): fit the model with estimator ML or MLR, "
+            "treating the answers as continuous, to obtain them."
+        )
+    if not also:
+        raise ModelError(f"{what} need {needed}.")
+
+
+def residuals(fit: ModelFit, kind: str) -> list[np.ndarray]:
     """Per group the p × p residuals; standardised by their large-sample errors (Jöreskog and Sörbom 1988)."""
-    out = []
-    for g, (sample, implied) in enumerate(zip(objective.samples, at.implied, strict=True)):
-        if kind == "correlation":
-            out.append(_correlation(sample.cov) - _correlation(implied.cov))
-            continue
-        raw = sample.cov - implied.cov
-        out.append(raw if kind == "raw" else raw / _residual_errors(objective, at, table, g))
-    return out
+    objective, at, table = fit.objective, fit.evaluation, fit.table
+    if kind == "standardized":
+        normal = fit.estimator == "ML" and not (fit.settings["fiml"] or fit.settings["robust"])
+        _require(fit, "standardized residuals", normal, "estimator ML on complete answers without weights or cluster")
+    if kind == "correlation":
+        pairs = zip(objective.samples, at.implied, strict=True)
+        return [_correlation(sample.cov) - _correlation(implied.cov) for sample, implied in pairs]
+    raw = [sample.cov - implied.cov for sample, implied in zip(objective.samples, at.implied, strict=True)]
+    if kind == "raw":
+        return raw
+    return [part / error for part, error in zip(raw, _residual_errors(objective, at, table), strict=True)]
 
 
 def _correlation(cov: np.ndarray) -> np.ndarray:
@@ -38,23 +55,43 @@ def _correlation(cov: np.ndarray) -> np.ndarray:
     return cov / np.outer(deviation, deviation)
 
 
-def _residual_errors(objective: Objective, at: Evaluation, table: ParameterTable, g: int) -> np.ndarray:
-    block, by, cov = objective.blocks[g], at.tangents[g], at.implied[g].cov
-    information = table.mapping.T @ objective.expected(at) @ table.mapping
-    vcov = (table.mapping @ np.linalg.inv(information) @ table.mapping.T)[np.ix_(block.free, block.free)]
-    i, j = np.tril_indices(len(cov))
-    jacobian = by.covariance()
-    variance = cov[i, i] * cov[j, j] + cov[i, j] ** 2
-    variance = variance / objective.shares[g] - np.einsum("ij,jk,ik->i", jacobian, vcov, jacobian)
-    errors = np.full(cov.shape, np.nan)
-    errors[i, j] = errors[j, i] = np.sqrt(
-        np.where(variance > 1e-10 * cov[i, i] * cov[j, j], variance, np.nan) / objective.n
-    )
-    return errors
+def _residual_errors(objective: Objective, at: Evaluation, table: ParameterTable) -> list[np.ndarray]:
+    """Roots of the diagonal of QΓQ'/n, Q = I − Δ(Δ'VΔ)⁻¹Δ'V: Γ of the sample moments, V at the implied ones."""
+    bread = constrained_inverse(objective.expected(at), table.mapping)
+    parts, spread = [], np.zeros_like(bread)
+    for block, by, sample, implied, share in zip(
+        objective.blocks, at.tangents, objective.samples, at.implied, objective.shares, strict=True
+    ):
+        jacobian = np.zeros((len(by.mean) + len(by.covariance()), objective.n_free))
+        jacobian[:, block.free] = np.vstack([by.mean * objective.means, by.covariance()])
+        gamma = _normal_gamma(sample.cov)
+        pulled = share * bread @ jacobian.T @ np.linalg.inv(_normal_gamma(implied.cov))
+        spread += pulled @ gamma @ pulled.T / sample.n
+        parts.append((jacobian, pulled, gamma))
+    out = []
+    for sample, (jacobian, pulled, gamma) in zip(objective.samples, parts, strict=True):
+        own = np.diag(gamma) - 2 * np.einsum("ik,ki->i", jacobian, pulled @ gamma)
+        variance = own / sample.n + np.einsum("ij,jk,ik->i", jacobian, spread, jacobian)
+        variance = np.where(variance > 1e-10 * np.diag(gamma) / sample.n, variance, np.nan)
+        p = len(sample.cov)
+        i, j = np.tril_indices(p)
+        errors = np.empty((p, p))
+        errors[i, j] = errors[j, i] = np.sqrt(variance[p:])
+        out.append(errors)
+    return out
+
+
+def _normal_gamma(cov: np.ndarray) -> np.ndarray:
+    """n × the covariance of sample means and of the lower triangle of sample covariances under normality."""
+    p = len(cov)
+    i, j = np.tril_indices(p)
+    covariances = cov[np.ix_(i, i)] * cov[np.ix_(j, j)] + cov[np.ix_(i, j)] * cov[np.ix_(j, i)]
+    return np.block([[cov, np.zeros((p, len(i)))], [np.zeros((len(i), p)), covariances]])
 
 
 def modification_indices(fit: ModelFit) -> pd.DataFrame:
     """Score test of every parameter that could be freed one at a time, Sörbom (1989), doi:10.1007/BF02294623."""
+    _require(fit, "modification indices")
     extended, candidates = _extended(fit.table)
     samples = fit.objective.samples
     blocks = build_blocks(extended, [s.cov for s in samples], [s.mean for s in samples])
@@ -149,16 +186,24 @@ def scores(fit: ModelFit, data: pd.DataFrame | None, method: Literal["regression
     """Factor scores: Thurstone's regression or Bartlett's (1937), from whatever each respondent answered."""
     if method not in {"regression", "bartlett"}:
         raise ModelError(f"scores: method {method!r} is not known. Allowed: regression, bartlett.")
-    frames = []
-    for g, sample in enumerate(fit.samples):
-        rows = sample.rows if data is None else data[list(fit.table.observed)].to_numpy(dtype=float)
-        if rows is None:
-            raise ModelError("the model was fitted to moments: give the respondents' answers as data.")
-        frames.append(_group_scores(fit, g, rows, method))
-        if data is not None:
-            frames[-1].index = data.index
-            break
+    _require(fit, "factor scores")
+    if data is not None:
+        return _scores_of(fit, data, method)
+    if any(sample.rows is None for sample in fit.samples):
+        raise ModelError("the model was fitted to moments: give the respondents' answers as data.")
+    frames = [_group_scores(fit, g, sample.rows, method) for g, sample in enumerate(fit.samples)]
     return pd.concat(frames, keys=fit.groups, names=["group"]) if len(frames) > 1 else frames[0]
+
+
+def _scores_of(fit: ModelFit, data: pd.DataFrame, method: str) -> pd.DataFrame:
+    if len(fit.samples) > 1:
+        raise ModelError("the model has several groups: scores of other data need a model of one group.")
+    if missing := [name for name in fit.table.observed if name not in data.columns]:
+        raise ModelError(f"the data have no column {', '.join(missing)}, which the model observes.")
+    mean_known = fit.objective.means or fit.samples[0].mean is not None
+    if not mean_known:
+        raise ModelError("the model was fitted to covariances without means: scores need responses or Moments.")
+    return _group_scores(fit, 0, data[list(fit.table.observed)].to_numpy(dtype=float), method).set_axis(data.index)
 
 
 def _group_scores(fit: ModelFit, g: int, rows: np.ndarray, method: str) -> pd.DataFrame:
@@ -166,7 +211,13 @@ def _group_scores(fit: ModelFit, g: int, rows: np.ndarray, method: str) -> pd.Da
     mean = implied.mean if fit.objective.means else fit.samples[g].mean
     latent_mean = implied.full_mean[p:]
     latent, cross = implied.full_cov[p:, p:], implied.full_cov[p:, :p]
+    if np.linalg.matrix_rank(latent, hermitian=True) < len(latent):
+        raise ModelError("factor scores need a positive definite covariance matrix of the latent variables.")
     loading = np.linalg.solve(latent, cross).T
+    if method == "bartlett" and np.linalg.matrix_rank(loading) < len(latent):
+        raise ModelError(
+            "Bartlett scores need items for every latent variable, second-order ones have none: regression."
+        )
     unique = implied.cov - loading @ cross
     out = np.full((len(rows), len(latent)), np.nan)
     patterns, pattern_of = np.unique(~np.isnan(rows), axis=0, return_inverse=True)

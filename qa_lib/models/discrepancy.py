@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -124,9 +125,12 @@ class Objective:
         """Expected information per respondent (n_free × n_free); for ULS the Gauss–Newton matrix."""
         return self._assemble(at, self._expected_block)
 
-    def observed(self, at: Evaluation) -> np.ndarray:
-        """The Hessian of the discrepancy, closed form (maximum likelihood only)."""
-        return self._assemble(at, self._observed_block)
+    def observed(self, at: Evaluation, curved: bool = True) -> np.ndarray:
+        """The Hessian of the discrepancy, closed form (maximum likelihood only).
+
+        Without ``curved`` the moments are taken as linear in the parameters: Δ'AΔ, A the Hessian by the moments.
+        """
+        return self._assemble(at, partial(self._observed_block, curved=curved))
 
     def _assemble(self, at: Evaluation, of_block) -> np.ndarray:
         out = np.zeros((self.n_free, self.n_free))
@@ -143,15 +147,15 @@ class Objective:
         mean = np.einsum("j,jab->ab", sample.pattern_n / sample.n, slope.weight)
         return 0.5 * bilinear(weight, weight, by) + self.means * (by.mean.T @ mean @ by.mean)
 
-    def _observed_block(self, g: int, at: Evaluation) -> np.ndarray:
+    def _observed_block(self, g: int, at: Evaluation, curved: bool) -> np.ndarray:
         by, slope, sample = at.tangents[g], at.slopes[g], self.samples[g]
         share = (sample.pattern_n / sample.n)[:, None, None]
         weight, deviation = slope.weight, slope.deviation
         observed = sample.pattern_cov + deviation[:, :, None] * deviation[:, None]
         bent = 2 * weight @ observed @ weight - weight
-        out = 0.5 * bilinear(share * bent, weight, by) + curvature(
-            self.blocks[g], at.implied[g], slope.by_cov, slope.by_mean
-        )
+        out = 0.5 * bilinear(share * bent, weight, by)
+        if curved:
+            out += curvature(self.blocks[g], at.implied[g], slope.by_cov, slope.by_mean)
         if not self.means:
             return out
         pulled = np.einsum("jab,jb->ja", weight, deviation)

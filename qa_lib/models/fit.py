@@ -280,8 +280,10 @@ def _scaling_factor(table: ParameterTable, objective: Objective, at: Evaluation,
         products = score_products(objective, at, center=True)
         weights = [slope.weight[0] for slope in at.slopes]
     else:
-        inverse = constrained_inverse(objective.observed(at), table.mapping)
-        products = score_products(objective, at, corrected=False)  # as lavaan: only the saturated part is corrected
+        clustered = settings["cluster"] is not None and not settings["weighted"]
+        linear = clustered and settings["estimator"] == "ML"  # lavaan's default there is observed.information = "h1"
+        inverse = constrained_inverse(objective.observed(at, curved=not linear), table.mapping)
+        products = score_products(objective, at)
         weights = [np.linalg.inv(sample.cov) for sample in objective.samples]
     trace = 0.0
     for sample, weight in zip(objective.samples, weights, strict=True):

@@ -50,16 +50,14 @@ def case_scores(sample: Sample, at: Evaluation, g: int, center: bool = False, me
     return scores if sample.weights is None else scores * sample.weights[:, None]
 
 
-def meat(sample: Sample, scores: np.ndarray, corrected: bool = True) -> np.ndarray:
-    """Sum of products of scores per respondent, summed within clusters first (White 1980; Liang and Zeger 1986).
-
-    ``corrected`` multiplies by C/(C − 1) for C clusters.
-    """
+def meat(sample: Sample, scores: np.ndarray) -> np.ndarray:
+    """Sum of products of scores per respondent, summed within clusters first (White 1980; Liang and Zeger 1986); for C
+    clusters times C/(C − 1)."""
     if sample.clusters is not None:
         totals = np.zeros((sample.clusters.max() + 1, scores.shape[1]))
         np.add.at(totals, sample.clusters, scores)
         scores = totals
-    return scores.T @ scores / sample.n * (_few_clusters(sample) if corrected else 1.0)
+    return scores.T @ scores / sample.n * _few_clusters(sample)
 
 
 def _few_clusters(sample: Sample) -> float:
@@ -69,14 +67,14 @@ def _few_clusters(sample: Sample) -> float:
     return count / (count - 1)
 
 
-def score_products(objective: Objective, at: Evaluation, center: bool = False, corrected: bool = True) -> np.ndarray:
+def score_products(objective: Objective, at: Evaluation, center: bool = False) -> np.ndarray:
     """First-order information per respondent, all groups (n_free × n_free)."""
     out = np.zeros((objective.n_free, objective.n_free))
     for g, (block, sample, share) in enumerate(zip(objective.blocks, objective.samples, objective.shares, strict=True)):
         scores = case_scores(sample, at, g, center, objective.means)
         if center:
             scores = scores - scores.mean(0)
-        out[np.ix_(block.free, block.free)] += share * meat(sample, scores, corrected)
+        out[np.ix_(block.free, block.free)] += share * meat(sample, scores)
     return out
 
 

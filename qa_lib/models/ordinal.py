@@ -51,12 +51,17 @@ class OrdinalObjective:
     def shares(self) -> list[float]:
         return [sample.n / self.n for sample in self.samples]
 
+    @property
+    def emphasis(self) -> list[float]:
+        """Groups enter the discrepancy by n − 1, as they enter the test statistic."""
+        return [(sample.n - 1) / self.n for sample in self.samples]
+
     def evaluate(self, x: np.ndarray) -> Evaluation:
         implied = tuple(imply(block, x) for block in self.blocks)
         jacobians = tuple(_jacobian(b, i, tangent(b, i)) for b, i in zip(self.blocks, implied, strict=True))
         gradient, value = np.zeros(self.n_free), 0.0
         for share, block, own, at, jacobian in zip(
-            self.shares, self.blocks, self.statistics, implied, jacobians, strict=True
+            self.emphasis, self.blocks, self.statistics, implied, jacobians, strict=True
         ):
             residual = own.observed - _statistics(block, at)
             value += share * 0.5 * residual @ (own.weight * residual)

@@ -139,16 +139,20 @@ class ModelFit(Result):
 
     def residuals(self, kind: Literal["raw", "correlation", "standardized"] = "raw"):
         """Observed less implied covariances: ``raw``; ``correlation`` of the two correlation matrices (Bollen); or
-        ``standardized``: raw ones divided by their standard errors (z); a dict by group when there are several."""
+        ``standardized``: raw ones divided by their standard errors (z); a dict by group when there are several.
+
+        Raises ModelError for ``standardized`` unless estimated by ML from complete answers, unweighted, unclustered.
+        """
         if kind not in {"raw", "correlation", "standardized"}:
             raise ModelError(f"residuals: kind {kind!r} is not known. Allowed: raw, correlation, standardized.")
-        matrices = diagnostics.residuals(self.objective, self.evaluation, self.table, kind)
+        matrices = diagnostics.residuals(self, kind)
         return self._by_group([self._frame(matrix) for matrix in matrices])
 
     def modification_indices(self, minimum: float = 0.0) -> pd.DataFrame:
         """Score tests of fixed parameters and of loadings, covariances the model leaves out, largest first.
 
         Columns lhs, op, rhs, group, mi (chi-square, 1 df), epc (expected change), epc_std (all standardised).
+        Raises ModelError for ordinal items and models that did not converge.
         """
         table = diagnostics.modification_indices(self)
         return table[table["mi"] >= minimum].sort_values("mi", ascending=False, ignore_index=True)
@@ -156,7 +160,10 @@ class ModelFit(Result):
     def scores(
         self, data: pd.DataFrame | None = None, method: Literal["regression", "bartlett"] = "regression"
     ) -> pd.DataFrame:
-        """Factor scores of the respondents fitted (or of ``data``, one group only), one column per latent variable."""
+        """Factor scores of the respondents fitted (or of ``data``, one group only), one column per latent variable.
+
+        Raises ModelError for ordinal items, models that did not converge, and fits to moments without ``data``.
+        """
         return diagnostics.scores(self, data, method)
 
     def _frame(self, matrix: np.ndarray) -> pd.DataFrame:

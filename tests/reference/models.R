@@ -95,8 +95,15 @@ add("bfi_fiml_MLR", cfa(m_bfi, bm, missing = "fiml", estimator = "MLR"))
 hs$w <- 0.5 + (seq_len(301) %% 4) / 2
 hs$cl <- seq_len(301) %% 30
 add("hs_weights", cfa(m_hs, hs, sampling.weights = "w"))
+hs$cl2 <- (seq_len(301)^2) %% 67
+hm$cl <- hs$cl
 add("hs_cluster", cfa(m_hs, hs, cluster = "cl"))
-add("hs_fiml_cluster", cfa(m_hs, cbind(hm, cl = hs$cl), missing = "fiml", cluster = "cl", estimator = "MLR"))
+add("hs_cluster_MLR", cfa(m_hs, hs, cluster = "cl", estimator = "MLR"))
+add("hs_cluster_uneven", cfa(m_hs, hs, cluster = "cl2"))
+add("hs_cluster_weights", cfa(m_hs, hs, cluster = "cl2", sampling.weights = "w"))
+add("hs_fiml_cluster_ML", cfa(m_hs, hm, missing = "fiml", cluster = "cl"))
+add("hs_fiml_cluster", cfa(m_hs, hm, missing = "fiml", cluster = "cl", estimator = "MLR"))
+add("school_cluster", cfa(m_hs, hs, group = "school", group.equal = c("loadings","intercepts"), cluster = "cl"))
 mi <- modindices(fit_hs)
 out$hs_mi <- mi[, c("lhs","op","rhs","mi","epc","sepc.all")]
 mi2 <- modindices(sem(m_pd, pd))

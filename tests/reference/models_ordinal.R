@@ -6,7 +6,7 @@ bfi <- read.csv(file.path(data_dir, "psych_bfi/bfi.csv"))
 for (i in c("A1","C4","C5","E1","E2","O2","O5")) bfi[[i]] <- 7 - bfi[[i]]
 m_bfi <- paste(sapply(c("A","C","E","N","O"), function(d) paste(d, "=~", paste0(d, 1:5, collapse = " + "))), collapse = "\n")
 m_two <- "A =~ A1 + A2 + A3 + A4 + A5\n C =~ C1 + C2 + C3 + C4 + C5"
-measures <- c("npar","chisq","df","pvalue","cfi","tli","rmsea","rmsea.ci.lower","rmsea.ci.upper","srmr","baseline.chisq","baseline.df",
+measures <- c("npar","fmin","chisq","df","pvalue","cfi","tli","rmsea","rmsea.ci.lower","rmsea.ci.upper","srmr","baseline.chisq","baseline.df",
   "chisq.scaled","df.scaled","pvalue.scaled","chisq.scaling.factor","baseline.chisq.scaled","cfi.scaled","tli.scaled","rmsea.scaled",
   "rmsea.ci.lower.scaled","rmsea.ci.upper.scaled","cfi.robust","tli.robust","rmsea.robust","rmsea.ci.lower.robust","rmsea.ci.upper.robust")
 case <- function(fit) {
