@@ -196,7 +196,11 @@ def test_ordinal_alpha_agrees_with_r(study, real, reference):
 
 @pytest.mark.parametrize("change", [lambda x: x + 0.5, lambda x: np.arange(len(x)) % 11])
 def test_ordinal_alpha_needs_few_whole_numbers(change, real):
-    data = real["bank"][["sat1", "sat2", "sat3"]]
-    with pytest.raises(ResponseError, match="sat1 cannot be taken as ordinal"):
-        qa.reliability(data.assign(sat1=change(data["sat1"])), {"sat": list(data)}, ordinal=True)
-    assert "alpha_ordinal" not in set(qa.reliability(data, {"sat": list(data)}).tidy()["term"])
+    data, dimensions = real["mobi"], {"CUSA": ["CUSA1", "CUSA2", "CUSA3"]}
+    assert "alpha_ordinal" not in set(qa.reliability(data, dimensions).tidy()["term"])
+    table = values(qa.reliability(data, dimensions, n_boot=20, ordinal=True), "CUSA")
+    assert table.loc["alpha_ordinal", ["conf_low", "boot_low"]].isna().all()
+    with pytest.raises(ResponseError, match="CUSA1 cannot be taken as ordinal"):
+        qa.reliability(data.assign(CUSA1=change(data["CUSA1"])), dimensions, ordinal=True)
+    with pytest.raises(ResponseError, match="counted from respondents"):
+        qa.reliability((data[dimensions["CUSA"]].cov(), len(data)), dimensions, ordinal=True)
