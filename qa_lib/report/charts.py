@@ -126,10 +126,11 @@ def likert(shares: pd.DataFrame, levels: Sequence[str], labels: Mapping[str, str
     ax.axvline(0, color="white", linewidth=1)
     ax.set_yticks(y, shares.index)
     ax.set_ylim(-0.6, len(values) - 0.4)
+    ax.margins(x=0.03)
     ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
     ax.set_xlabel(labels["axis"])
     ax.grid(axis="y", visible=False)
-    fig.legend(loc="outside upper center", ncols=min(len(levels), 5), fontsize=9)
+    fig.legend(loc="outside upper center", ncols=len(levels), fontsize=9 if sum(map(len, levels)) < 60 else 8)
     return fig
 
 

@@ -201,7 +201,8 @@ def _context(
     for column, name in dialect.columns.items():
         wanted[name] = [column, *wanted.get(name, [])]
     for name, columns in context.items():
-        wanted[name] = [*columns, *wanted.get(name, [])]
+        declared_alone = name in {"date", "weight"} and name not in columns  # a misspelt column must not go unnoticed
+        wanted[name] = [*columns] if declared_alone else [*columns, *wanted.get(name, [])]
     found = {}
     for name, candidates in wanted.items():
         column = finder.find(candidates, ())

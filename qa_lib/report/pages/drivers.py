@@ -19,8 +19,8 @@ def importance(page: ReportPage, drivers: Drivers | None) -> None:
     table = drivers.importance.tidy()
     table = table[table["method"] == "general_dominance"].sort_values("estimate", ascending=False)
     total = drivers.glance()["r_squared"].item()
-    scaled = table.assign(
-        **{column: table[column] / table["estimate"].sum() for column in ("estimate", "conf_low", "conf_high")}
+    scaled = table.drop(columns=["estimate", "conf_low", "conf_high"]).rename(
+        columns={"share": "estimate", "share_low": "conf_low", "share_high": "conf_high"}
     )
     names = [page.dimension_name(term) for term in table["term"]]
     display.paragraph(
@@ -54,6 +54,7 @@ def coefficients(page: ReportPage, drivers: Drivers | None) -> None:
     text = page.text
     if drivers is None:
         return
+    page.section("driver_coefficients")
     table = drivers.tidy()
     names = [text("intercept") if term == "Intercept" else page.dimension_name(term) for term in table["term"]]
     display.table(
@@ -81,6 +82,7 @@ def diagnostics(page: ReportPage, drivers: Drivers | None) -> None:
     text = page.text
     if drivers is None:
         return
+    page.section("driver_diagnostics")
     checks = drivers.diagnostics
     concerns = checks[checks["concern"].astype(bool)]
     display.bullets([text(f"concern_{row.term}", value=text.number(row.estimate, 2)) for row in concerns.itertuples()])

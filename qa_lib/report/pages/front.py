@@ -46,11 +46,12 @@ def where_we_stand(page: ReportPage, figures: dict[str, tuple[Estimates, Estimat
     display.paragraph(
         text(
             "lead",
+            name=page.index_name,
             period=text.period(page.period),
             index=text.number(row["estimate"]),
             interval=text.interval(row["conf_low"], row["conf_high"]),
             band=text(f"band_{band(row['estimate'])}"),
-            n=text.count(len(page.data)),
+            n=text.count(page.n_answered),
         ),
         "lead",
     )
@@ -67,7 +68,7 @@ def _card(page: ReportPage, name: str, now: Estimates, before: Estimates | None)
     )
     target = page.study.spec.targets.get(name)
     card = {
-        "label": text(name),
+        "label": page.index_name if name == "rater_index" else text(name),
         "value": show(row["estimate"]),
         "detail": text("card_interval", low=show(row["conf_low"]), high=show(row["conf_high"])),
     }
@@ -174,25 +175,25 @@ def expected_and_experienced(page: ReportPage) -> None:
 
 
 def over_time(page: ReportPage) -> None:
-    """The RATER index of every period up to this one."""
+    """The index of every period up to this one; nothing when it is the first."""
     text = page.text
-    periods = [name for name in page.study.periods() if name <= page.period and len(name) == len(page.period)]
     rows = []
-    for name in periods:
+    for name in (*page.earlier, page.period):
         data = _of_segment(page, page.study.responses(name).data)
         if len(data) >= page.study.spec.minimum_cell:
             rows.append(page.index(data).tidy().set_index("term").loc["rater_index"].rename(name))
     if len(rows) < 2:
-        display.paragraph(text("no_previous"))
         return
+    page.section("over_time")
     table = pd.DataFrame(rows)
     points = interval_columns(table, [text.short_period(name) for name in table.index])
     first, last = points.iloc[0], points.iloc[-1]
-    labels = {"target": text("target"), "axis": text("rater_index")}
+    labels = {"target": text("target"), "axis": page.index_name}
     display.figure(
         charts.trend(points, page.study.spec.targets.get("rater_index"), labels),
         text(
             "alt_trend",
+            name=page.index_name,
             first=first["label"],
             before=text.number(first["estimate"]),
             last=last["label"],
@@ -215,8 +216,7 @@ def find_signals(page: ReportPage) -> pd.DataFrame:
     groups of a segment. Groups below the minimum cell, now or before, are not looked at.
     """
     columns = ["segment", "unit", "term", "estimate", "conf_low", "conf_high", "periods"]
-    earlier = [name for name in page.study.periods() if name < page.period and len(name) == len(page.period)]
-    earlier = earlier[-_HISTORY_PERIODS:]
+    earlier = page.earlier[-_HISTORY_PERIODS:]
     if not earlier:
         return pd.DataFrame(columns=columns)
     history = pd.concat([page.study.responses(name).data for name in earlier], ignore_index=True)
@@ -300,7 +300,7 @@ def _segment_table(page: ReportPage, segment: Segment, signals: pd.DataFrame) ->
             for row in signals.itertuples()
         }
         display.table(frame, text("caption_segment", segment=name), classes=classes)
-        if signals.empty:
+        if signals.empty and page.earlier:
             display.paragraph(text("no_signal"), "note")
     if hidden := len(counts) - len(shown):
         display.paragraph(text("hidden_small", n=hidden, minimum=page.study.spec.minimum_cell), "note")
@@ -316,16 +316,23 @@ def priorities(page: ReportPage, drivers: Drivers | None, index: Estimates) -> N
     weak = rows[(rows["performance"] < rows["performance"].mean()) & (rows["importance"] > rows["importance"].mean())]
     named = text.join(list(weak.sort_values("importance", ascending=False)["label"]))
     strongest = rows.loc[rows["importance"].idxmax()]
-    display.paragraph(
-        text(
-            "strongest_driver",
-            dimension=strongest["label"],
-            share=text.percent(strongest["importance"]),
-            low=text.percent(strongest["importance_low"]),
-            high=text.percent(strongest["importance_high"]),
+    leading = rows[rows["rank_low"] == 1].sort_values("importance", ascending=False)
+    if len(leading) > 1:
+        display.paragraph(text("drivers_undecided", dimensions=text.join(list(leading["label"]))))
+    else:
+        display.paragraph(
+            text(
+                "strongest_driver",
+                dimension=strongest["label"],
+                share=text.percent(strongest["importance"]),
+                low=text.percent(strongest["importance_low"]),
+                high=text.percent(strongest["importance_high"]),
+            )
         )
-    )
-    display.paragraph(text("work_on", dimensions=named) if named else text("work_on_none"))
+    if len(leading) == len(rows):
+        display.paragraph(text("work_on_undecided"))
+    else:
+        display.paragraph(text("work_on", dimensions=named) if named else text("work_on_none"))
     display.figure(charts.priorities(rows, labels), text("alt_priorities", dimension=strongest["label"]))
     display.paragraph(text("not_causal"), "note")
 
@@ -334,14 +341,14 @@ def driver_positions(page: ReportPage, drivers: Drivers, index: Estimates) -> pd
     """Per dimension its importance share (general dominance) and its performance, with both intervals."""
     importance = drivers.importance.tidy()
     importance = importance[importance["method"] == "general_dominance"].set_index("term")
-    scale = importance["share"] / importance["estimate"]
     performance = index.tidy().set_index("term")
     return pd.DataFrame(
         {
             "label": [page.dimension_name(term) for term in importance.index],
             "importance": importance["share"],
-            "importance_low": importance["conf_low"] * scale,
-            "importance_high": importance["conf_high"] * scale,
+            "importance_low": importance["share_low"],
+            "importance_high": importance["share_high"],
+            "rank_low": importance["rank_low"],
             "performance": performance["estimate"].reindex(importance.index),
             "performance_low": performance["conf_low"].reindex(importance.index),
             "performance_high": performance["conf_high"].reindex(importance.index),

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.effects.regression import Drivers, drivers
-from qa_lib.errors import ModelError, QaError, QaWarning, RenderError, ResponseError, StudyError
+from qa_lib.errors import QaError, QaWarning, RenderError, ResponseError, StudyError
 from qa_lib.report import display
 from qa_lib.report.text import Text
+from qa_lib.study.dates import labels, unit_of
 from qa_lib.study.instrument import Instrument
 from qa_lib.study.responses import Responses
 from qa_lib.study.study import Study, read_study
@@ -26,7 +27,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ReportPage:
-    """``data`` holds the respondents of this period and segment; ``before`` those of the period before, if any."""
+    """``data`` holds the respondents of this period and segment, ``before`` those of the period before, if any;
+    ``earlier`` names all periods of the same length before this one.
+    """
 
     study: Study
     period: str
@@ -34,7 +37,22 @@ class ReportPage:
     text: Text
     data: pd.DataFrame
     before: pd.DataFrame | None
-    previous_period: str | None
+    earlier: tuple[str, ...]
+
+    @property
+    def previous_period(self) -> str | None:
+        return self.earlier[-1] if self.before is not None else None
+
+    @property
+    def n_answered(self) -> int:
+        """Respondents who answered at least one item."""
+        return int(self.data[self.items].notna().any(axis=1).sum())
+
+    @property
+    def index_name(self) -> str:
+        """RATER's name belongs to its five dimensions only."""
+        rater = {"reliability", "assurance", "tangibles", "empathy", "responsiveness"}
+        return self.text("rater_index" if rater <= set(self.dimensions) else "service_index")
 
     @property
     def instrument(self) -> Instrument:
@@ -63,7 +81,7 @@ class ReportPage:
 
     def dimension_name(self, dimension: str) -> str:
         if dimension == "rater_index":
-            return self.text("rater_index")
+            return self.index_name
         return self.instrument.dimension_name(dimension, self.text.lang)
 
     def item_label(self, item: str, width: int = 46) -> str:
@@ -124,10 +142,11 @@ class ReportPage:
         outcomes = {role: self.data[item] for role, item in self.outcomes.items()}
         return pd.DataFrame(means | outcomes)
 
-    def drivers(self) -> Drivers:
-        """The regression of satisfaction on the dimensions. Raises ``ModelError`` when no satisfaction was asked."""
+    def drivers(self) -> Drivers | None:
+        """The regression of satisfaction on the dimensions; None, and said, when satisfaction was not asked."""
         if "satisfaction" not in self.outcomes:
-            raise ModelError("no item of the instrument has the outcome satisfaction; declare it in instrument.yaml.")
+            display.paragraph(self.text("no_satisfaction"), "note")
+            return None
         weights = self.data["weight"].to_numpy() if self.weights else None
         return drivers(self.model_data(), "satisfaction", list(self.dimensions), weights=weights)
 
@@ -135,10 +154,13 @@ class ReportPage:
         """The page's heading: what it is, of which study, period and segment."""
         text = self.text
         display.heading(f"{text(key)} · {text.period(self.period)}", "top", 1)
-        segment = f" · {self.segment.partition('=')[2]}" if self.segment else ""
+        column, _, value = self.segment.partition("=")
+        segment = f" · {self.segment_label(column, value)}" if self.segment else ""
         display.paragraph(f"{text.of(self.study.title, self.study.name)}{segment}", "note")
         if self.study.spec.simulated:
             display.paragraph(text("simulated"), "caution")
+        if self.weights:
+            display.paragraph(text("weighted"), "note")
 
     def section(self, key: str, level: int = 2) -> None:
         display.heading(self.text(key), key, level)
@@ -169,7 +191,7 @@ def open_page(study: str | Path, period: str | int = "", segment: str = "", lang
     found = read_study(_find(Path(study)))
     periods = found.periods()
     period = str(period) or periods[-1]
-    earlier = [name for name in periods if name < period and len(name) == len(period)]
+    earlier = tuple(name for name in _periods_like(found, period) if name < period)
     previous = earlier[-1] if earlier else None
     column, value = _segment(found, segment)
     data = _select(found.responses(period).data, column, value)
@@ -180,8 +202,17 @@ def open_page(study: str | Path, period: str | int = "", segment: str = "", lang
         )
     before = _select(found.responses(previous).data, column, value) if previous else None
     if before is not None and len(before) < found.spec.minimum_cell:
-        before = previous = None
-    return ReportPage(found, period, segment, Text(lang), data, before, previous)
+        before = None
+    return ReportPage(found, period, segment, Text(lang), data, before, earlier)
+
+
+def _periods_like(study: Study, period: str) -> list[str]:
+    """All periods with responses that are as long as this one: the quarters when it is a quarter."""
+    unit = unit_of(period)
+    data = study.responses().data
+    if "date" in data and data["date"].notna().any():
+        return sorted(labels(data["date"].dropna(), unit).unique())
+    return [name for name in study.periods() if unit_of(name) == unit]
 
 
 def _find(path: Path) -> Path:

@@ -14,7 +14,7 @@ _FLAGS = ("longstring", "irv", "even_odd", "mahalanobis", "duration", "attention
 def who_answered(page: ReportPage, ledger: pd.DataFrame) -> None:
     """Counts by segment, and what cleaning did, reason by reason."""
     text = page.text
-    display.paragraph(text("n_answered", n=text.count(len(page.data)), period=text.period(page.period)), "lead")
+    display.paragraph(text("n_answered", n=text.count(page.n_answered), period=text.period(page.period)), "lead")
     for segment in page.study.spec.segments:
         if segment.id in page.data:
             _segment_counts(page, segment.id, text.of(segment.name, segment.id))
@@ -52,11 +52,14 @@ def screening(page: ReportPage, flags: pd.DataFrame | None) -> None:
         return
     rules = [rule for rule in _FLAGS if f"{rule}_flag" in flags] + ["flagged"]
     columns = [f"{rule}_flag" if rule != "flagged" else rule for rule in rules]
-    counts = flags[columns].sum()
+    checked = [rule == "flagged" or flags[rule].notna().any() for rule in rules]
+    counts = flags[columns].sum().where(checked)
     rows = pd.DataFrame(
         {
             text("screening_rule"): [text(f"screen_{rule}") for rule in rules],
-            text("n_flagged"): counts.map(text.count).to_numpy(),
+            text("n_flagged"): [
+                text.count(n) if known else text("not_checked") for n, known in zip(counts, checked, strict=True)
+            ],
             text("share"): (counts / len(flags)).map(lambda share: text.percent(share, 1)).to_numpy(),
         }
     )
