@@ -37,7 +37,7 @@ notebooks: $(READY) ## run the notebooks anew and keep their outputs
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --extra test --extra cluster pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --extra test --extra cluster pyproject.toml -o requirements.lock
 
 clean: ## delete what can be rebuilt
 	rm -rf data/processed/* reports/* .venv

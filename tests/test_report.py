@@ -8,15 +8,16 @@ import sys
 from html.parser import HTMLParser
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT
 
 import qa_lib as qa
-from qa_lib.errors import RenderError, ResponseError, StudyError
+from qa_lib.errors import DataWarning, RenderError, ResponseError, StudyError
 from qa_lib.report import render as rendering
 from qa_lib.report.html import write_whole
-from qa_lib.report.pages import open_page
+from qa_lib.report.pages import front, open_page
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]_*.ipynb"))
 
@@ -171,3 +172,24 @@ def test_the_command_line_has_no_traceback_and_honest_exit_codes(workspace, rend
     assert "there is no study folder" in missing.stderr
     assert "Traceback" not in missing.stderr
     assert _qa("check", "data/raw/demo", cwd=workspace).returncode == 0
+
+
+def test_gaps_are_shown_when_expectations_were_asked(tmp_path, monkeypatch):
+    """Thirty respondents expect 5 and experience 4, 3, 5 in turn: the gap of every dimension is −1."""
+    study = tmp_path / "data" / "raw" / "gaps"
+    (study / "responses").mkdir(parents=True)
+    template = ROOT / "qa_lib" / "study" / "templates" / "rater_expectations.yaml"
+    shutil.copy(template, study / "instrument.yaml")
+    spec = {"title": {"en": "Gaps"}, "languages": ["en"], "period": {"column": "date"}}
+    (study / "study.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    items = qa.read_instrument(template).items
+    answers = {item: [5] * 30 if item.startswith(("X", "W_")) else [4, 3, 5] * 10 for item in items}
+    pd.DataFrame({"date": ["2026-10-05"] * 30} | answers).to_csv(study / "responses" / "a.csv", index=False)
+    shown = []
+    monkeypatch.setattr(front.display, "table", lambda frame, caption, **_: shown.append(frame))
+    with pytest.warns(DataWarning, match="never varies"):
+        page = open_page(study)
+    front.expected_and_experienced(page)
+    assert list(shown[0]["Dimension"]) == [*map(str.capitalize, page.dimensions), "All dimensions"]
+    assert set(shown[0]["Expected"]) == {"5.00"}
+    assert set(shown[0]["Gap"]) == {"−1.00"}
