@@ -9,7 +9,7 @@ from qa_lib.report.pages.page import ReportPage, verdict_class
 from qa_lib.results import Result
 from qa_lib.trust.reliability import Reliability
 
-_COEFFICIENTS = ("alpha", "omega_total", "alpha_ordinal", "omega_ordinal", "alpha_std", "lambda6", "mean_r")
+_COEFFICIENTS = ("alpha", "omega_total", "alpha_ordinal", "alpha_std", "lambda6", "mean_r")
 
 
 def reliability(page: ReportPage, result: Reliability | None) -> None:
