@@ -244,7 +244,9 @@ def test_bank_model_says_its_latent_covariances_are_impossible(data):
 def test_a_model_that_does_not_converge_reports_no_fit(data):
     from qa_lib.models import estimate, fit
 
-    impatient = lambda *args: estimate.optimise(*args, max_iterations=1)  # noqa: E731
+    def impatient(*args):
+        return estimate.optimise(*args, max_iterations=1)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit, "optimise", impatient)
         with pytest.warns(NotConvergedWarning):

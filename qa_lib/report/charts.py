@@ -149,15 +149,12 @@ def matrix(values: pd.DataFrame, labels: Mapping[str, str], diverging: bool = Tr
 
 
 @styled
-def bars(rows: pd.DataFrame, labels: Mapping[str, str], reference: float | None = None) -> Figure:
+def bars(rows: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
     """Bars of shares with intervals, in the order given; columns ``label, estimate, conf_low, conf_high``."""
     fig, ax = _figure(0.8 + 0.4 * len(rows))
     y = np.arange(len(rows))[::-1]
     ax.barh(y, rows["estimate"], color=THIS, alpha=0.8, height=0.6)
     ax.hlines(y, rows["conf_low"], rows["conf_high"], color="#1F2328", linewidth=1.4)
-    if reference is not None:
-        ax.axvline(reference, color=ATTENTION, linewidth=1.2, linestyle=(0, (4, 3)), label=labels.get("reference", ""))
-        fig.legend(loc="outside upper right", fontsize=9)
     ax.set_yticks(y, rows["label"])
     ax.set_xlabel(labels["axis"])
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from qa_lib.report import display
-from qa_lib.report.pages.page import ReportPage, verdict_class
+from qa_lib.report.pages.page import VERDICT_CLASSES, ReportPage
 from qa_lib.results import Result
 from qa_lib.trust.reliability import Reliability
 
@@ -40,7 +40,7 @@ def reliability(page: ReportPage, result: Reliability | None) -> None:
         }
     )
     classes = {
-        (position, 5): verdict_class(name) for position, name in enumerate(judged["verdict"]) if isinstance(name, str)
+        (position, 5): VERDICT_CLASSES[name] for position, name in enumerate(judged["verdict"]) if isinstance(name, str)
     }
     display.table(rows, text("caption_reliability"), text_columns=2, classes=classes)
     sources = judged.dropna(subset=["source"]).drop_duplicates("source")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.effects.regression import Drivers, drivers
-from qa_lib.errors import QaError, QaWarning, RenderError, ResponseError, StudyError
+from qa_lib.errors import QaError, QaWarning, ResponseError, StudyError
 from qa_lib.report import display
 from qa_lib.report.text import Text
 from qa_lib.study.dates import labels, unit_of
@@ -23,6 +23,7 @@ from qa_lib.tracking.estimates import Estimates
 from qa_lib.tracking.indicators import rater_index
 
 T = TypeVar("T")
+VERDICT_CLASSES = {"met": "good", "not_met": "bad", "undecided": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,9 @@ class ReportPage:
             except QaError as error:
                 display.paragraph(self.text("cannot_compute", reason=error), "caution")
                 return None
+        for other in caught:
+            if not issubclass(other.category, QaWarning):
+                warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
         for message in dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, QaWarning)):
             display.paragraph(self.text("warning", message=message), "caution")
         return result
@@ -240,9 +244,3 @@ def _select(data: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
 def interval_columns(table: pd.DataFrame, label: Sequence[str]) -> pd.DataFrame:
     """What a chart needs of tidy rows: ``label, estimate, conf_low, conf_high``."""
     return table[["estimate", "conf_low", "conf_high"]].assign(label=list(label)).reset_index(drop=True)
-
-
-def verdict_class(verdict: str) -> Mapping[str, str]:
-    if verdict not in {"met", "not_met", "undecided"}:
-        raise RenderError(f"verdict {verdict!r} is unknown.")
-    return {"met": "good", "not_met": "bad", "undecided": ""}[verdict]
