@@ -166,12 +166,12 @@ class ReportPage:
     def section(self, key: str, level: int = 2) -> None:
         display.heading(self.text(key), key, level)
 
-    def attempt(self, analysis: Callable[[], T]) -> T | None:
-        """The result of an analysis, with its warnings shown as cautions; None, and why, when it cannot be done."""
+    def attempt(self, analysis: Callable[..., T], *arguments: object, **options: object) -> T | None:
+        """``analysis(*arguments, **options)``, its warnings shown as cautions; None, and why, when it cannot."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", QaWarning)
             try:
-                result = analysis()
+                result = analysis(*arguments, **options)
             except QaError as error:
                 display.paragraph(self.text("cannot_compute", reason=error), "caution")
                 return None
