@@ -122,6 +122,20 @@ def test_a_failed_notebook_leaves_its_partial_and_the_others_go_on(workspace, tm
     shutil.rmtree(folder)
 
 
+def test_a_notebook_is_planned_only_where_the_study_has_one_of_its_sources(workspace, tmp_path, monkeypatch):
+    for name, sources in (("1_always", None), ("2_has", ["calls", "tickets"]), ("3_lacks", ["none.csv", "nothing"])):
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell('study = period = segment = lang = ""')])
+        book.cells[0].metadata["tags"] = ["parameters"]
+        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        if sources is not None:
+            book.metadata["qa"] = {"sources": sources}
+        nbformat.write(book, tmp_path / f"{name}.ipynb")
+    monkeypatch.setattr(rendering, "notebooks_folder", lambda: tmp_path)
+    result = qa.render(workspace / "data" / "raw" / "demo", "2026-08", lang="en", jobs=2)
+    assert list(result.pages["page"]) == ["1_always en", "2_has en"]
+    shutil.rmtree(workspace / "reports/demo/2026-08")
+
+
 def test_names_and_words_from_the_survey_are_escaped(workspace, tmp_path):
     study = tmp_path / "data" / "raw" / "hostile"
     shutil.copytree(workspace / "data" / "raw" / "demo", study)

@@ -128,7 +128,7 @@ def _languages(study: Study, lang: str | Sequence[str] | None) -> list[str]:
 
 
 def _plan(study: Study, data: pd.DataFrame, folder: Path, by: str | None, languages: Iterable[str]) -> list[Page]:
-    notebooks = sorted(notebooks_folder().glob("[0-9]_*.ipynb"))
+    notebooks = [book for book in sorted(notebooks_folder().glob("[0-9]_*.ipynb")) if _has_sources(study, book)]
     places = [("", folder)]
     if by is not None:
         known = [segment.id for segment in study.spec.segments]
@@ -143,6 +143,13 @@ def _plan(study: Study, data: pd.DataFrame, folder: Path, by: str | None, langua
         for lang in languages
         for notebook in notebooks
     ]
+
+
+def _has_sources(study: Study, notebook: Path) -> bool:
+    """Whether the study has one of the files or folders the notebook's metadata name; yes when it names none."""
+    metadata = json.loads(notebook.read_text(encoding="utf-8")).get("metadata", {})
+    sources = metadata.get("qa", {}).get("sources", [])
+    return not sources or any((study.path / name).exists() for name in sources)
 
 
 def _file_name(value: str) -> str:
