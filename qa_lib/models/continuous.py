@@ -1,0 +1,139 @@
+"""Models of continuous variables: maximum likelihood, and least squares with the metric of GLS or ULS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from qa_lib.errors import ModelError
+from qa_lib.models.discrepancy import Evaluation, Objective
+from qa_lib.models.estimate import optimise, starting_values
+from qa_lib.models.implied import build_blocks
+from qa_lib.models.inference import ChiSquare, constrained_inverse, score_products
+from qa_lib.models.measures import likelihood_measures, plain_measures, robust_measures, scaled_measures, srmr
+from qa_lib.models.observed import Sample, collect, unbiased
+from qa_lib.models.parameters import ParameterTable, baseline_table, build_table, variable_names
+from qa_lib.models.saturated import saturated_trace, saturated_trace_missing, saturated_value
+from qa_lib.models.syntax import Syntax
+
+
+def prepare(syntax: Syntax, data: object, options: Mapping) -> tuple[ParameterTable, Objective, dict]:
+    """Parameter table, discrepancy and what else the options decide: whether errors are robust."""
+    estimator, fiml, cluster, weights = (options[key] for key in ("estimator", "fiml", "cluster", "weights"))
+    robust = estimator == "MLR" or ((cluster is not None or weights is not None) and estimator == "ML")
+    variables = variable_names(syntax)
+    samples = collect(data, variables, options["nobs"], options["group"], weights, cluster, fiml)
+    if estimator in {"GLS", "ULS"}:
+        samples = [unbiased(sample) for sample in samples]
+    means = options["meanstructure"] or fiml or cluster is not None or len(samples) > 1
+    known = all(sample.mean is not None for sample in samples)
+    table = build_table(
+        syntax, len(samples), options["group_equal"], options["partial"], options["std_lv"], means and known
+    )
+    if table.meanstructure and not known:
+        raise ModelError(
+            "the model has intercepts, but the data are covariances without means: give the responses or Moments."
+        )
+    if (robust or estimator == "MLM") and any(sample.rows is None for sample in samples):
+        raise ModelError(f"{estimator} needs the respondents' rows, not their moments.")
+    objective = _objective(table, samples, estimator)
+    _check_degrees(table)
+    return table, objective, {"robust": robust}
+
+
+def _objective(table: ParameterTable, samples: list[Sample], estimator: str) -> Objective:
+    blocks = build_blocks(table, [sample.cov for sample in samples], [sample.mean for sample in samples])
+    criterion = estimator if estimator in {"GLS", "ULS"} else "ML"
+    return Objective(blocks, samples, criterion, table.meanstructure, table.n_free)
+
+
+def _n_moments(table: ParameterTable) -> int:
+    p, q = len(table.observed), len(table.exogenous)
+    covariances = p * (p + 1) // 2 - q * (q + 1) // 2
+    return table.n_groups * (covariances + table.meanstructure * (p - q))
+
+
+def _check_degrees(table: ParameterTable) -> None:
+    if (df := _n_moments(table) - table.n_parameters) < 0:
+        raise ModelError(
+            f"the model has {table.n_parameters} free parameters for {_n_moments(table)} observed moments "
+            f"({df} degrees of freedom): fix parameters or add items."
+        )
+
+
+def inference(
+    table: ParameterTable, objective: Objective, at: Evaluation, settings: Mapping
+) -> tuple[np.ndarray, ChiSquare]:
+    """Covariance of the estimates and the test of fit."""
+    return _covariance(table, objective, at, settings), _test(table, objective, at, settings)
+
+
+def _covariance(table: ParameterTable, objective: Objective, at: Evaluation, settings: Mapping) -> np.ndarray:
+    """Covariance of the estimates: inverse information, or a sandwich where errors are robust."""
+    observed = settings["robust"] or settings["fiml"]
+    bread = constrained_inverse(objective.observed(at) if observed else objective.expected(at), table.mapping)
+    if settings["robust"] or settings["estimator"] == "MLM":
+        bread = bread @ score_products(objective, at, center=settings["estimator"] == "MLM") @ bread
+    return bread / (objective.n - (objective.criterion != "ML") * table.n_groups)
+
+
+def _test(table: ParameterTable, objective: Objective, at: Evaluation, settings: Mapping) -> ChiSquare:
+    df = _n_moments(table) - table.n_parameters
+    statistic = 2 * objective.n * (at.value - saturated_value(objective))
+    if objective.criterion != "ML":
+        statistic *= (objective.n - table.n_groups) / objective.n
+    if df == 0:
+        return ChiSquare(max(statistic, 0.0), 0)
+    if not (settings["robust"] or settings["estimator"] == "MLM"):
+        return ChiSquare(statistic, df)
+    return ChiSquare(statistic, df, _scaling_factor(table, objective, at, settings) / df)
+
+
+def _scaling_factor(table: ParameterTable, objective: Objective, at: Evaluation, settings: Mapping) -> float:
+    """tr(UΓ): Satorra and Bentler (1994) for MLM, Yuan and Bentler (2000) as Mplus computes it otherwise."""
+    exogenous = [table.observed.index(name) for name in table.exogenous]
+    if settings["estimator"] == "MLM":
+        inverse = constrained_inverse(objective.expected(at), table.mapping)
+        products = score_products(objective, at, center=True)
+        weights = [slope.weight[0] for slope in at.slopes]
+    else:
+        clustered = settings["cluster"] is not None and not settings["weighted"]
+        linear = clustered and settings["estimator"] == "ML"  # lavaan's default there is observed.information = "h1"
+        inverse = constrained_inverse(objective.observed(at, curved=not linear), table.mapping)
+        products = score_products(objective, at)
+        weights = [np.linalg.inv(sample.cov) for sample in objective.samples]
+    trace = 0.0
+    for sample, weight in zip(objective.samples, weights, strict=True):
+        trace += (
+            saturated_trace(sample, weight, exogenous, table.meanstructure)
+            if sample.complete
+            else saturated_trace_missing(sample)
+        )
+    return trace - float(np.sum(inverse * products))
+
+
+def _baseline(table: ParameterTable, objective: Objective, settings: Mapping) -> ChiSquare:
+    """The test of uncorrelated variables, fitted the same way."""
+    base = baseline_table(table)
+    null = _objective(base, list(objective.samples), settings["estimator"])
+    optimum = optimise(null, starting_values(base, objective.samples), base.mapping)
+    return _test(base, null, optimum.evaluation, settings)
+
+
+def measures(
+    table: ParameterTable, objective: Objective, at: Evaluation, test: ChiSquare, settings: Mapping
+) -> dict[str, float]:
+    """Every fit measure by name."""
+    base = _baseline(table, objective, settings)
+    n_groups = table.n_groups
+    n = objective.n - (objective.criterion != "ML") * n_groups
+    out = plain_measures(test, base, n, n_groups)
+    out |= {"srmr": srmr(objective, at, objective.means), "n_parameters": table.n_parameters}
+    if objective.criterion == "ML":
+        out |= likelihood_measures(table, objective, at)
+    if not (settings["robust"] or settings["estimator"] == "MLM"):
+        return out
+    out |= scaled_measures(test, base, n, n_groups, shifted=False)
+    robust = robust_measures(test, base, n, n_groups, test.factor, base.factor)
+    return out | (dict.fromkeys(robust, np.nan) if settings["fiml"] else robust)
