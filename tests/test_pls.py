@@ -345,9 +345,9 @@ def test_bad_data_are_named(mobi):
     twins = mobi.assign(CUEX1=mobi["PERV1"], CUEX2=mobi["PERV2"])
     with pytest.raises(ModelError, match="act on one outcome are collinear"):
         qa.pls(SMALL.replace("CUEX1 + CUEX2 + CUEX3", "CUEX1 + CUEX2"), twins, n_boot=0)
-    with pytest.raises(ResponseError, match="Not numeric: IMAG1"):
+    with pytest.raises(ResponseError, match="not numeric: IMAG1"):
         qa.pls(SMALL, mobi.assign(IMAG1="a"))
-    with pytest.raises(ResponseError, match="all zero"):
+    with pytest.raises(ResponseError, match="all are zero"):
         qa.pls(SMALL, mobi, weights=np.zeros(250))
     with pytest.raises(ModelError, match="scheme='paths'"):
         qa.pls(SMALL, mobi, scheme="paths")

@@ -14,7 +14,7 @@ import statsmodels.api as sm
 from numpy.typing import ArrayLike
 
 from qa_lib.effects.kano import Kano, kano
-from qa_lib.effects.rows import Rows, complete_rows, percentile_interval
+from qa_lib.effects.rows import Rows, complete_rows, percentile_interval, varying
 from qa_lib.errors import DataWarning, ModelError
 from qa_lib.results import Provenance, Result
 
@@ -182,7 +182,7 @@ def penalty_reward(
     ['basic', 'motivation']
     """
     names = _check_names(outcome, predictors)
-    rows = complete_rows(data, [*names, outcome], weights)
+    rows = varying(complete_rows(data, [*names, outcome], weights))
     low, high = _cuts(rows.answers[:, :-1], low, high, scale)
     ratings = rows.answers[:, :-1]
     flags = np.stack([ratings <= low, ratings >= high], axis=2).astype(float)
@@ -260,8 +260,7 @@ def _regression(indicators: np.ndarray, rows: Rows):
         raise ModelError("The indicators of low and high ratings are collinear: attributes rated alike. Leave one out.")
     if len(x) <= x.shape[1] + 1:
         raise ModelError(f"{len(x)} respondents are too few for {x.shape[1] - 1} indicators.")
-    weight = np.ones(len(x)) if rows.weights is None else rows.weights
-    return sm.WLS(rows.answers[:, -1], x, weights=weight).fit(cov_type="HC3", use_t=True)
+    return sm.WLS(rows.answers[:, -1], x, weights=rows.weights).fit(cov_type="HC3", use_t=True)
 
 
 def _draws(rows: Rows, used: np.ndarray, n_boot: int, seed: int) -> np.ndarray:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from qa_lib.errors import ModelError, ResponseError
+from qa_lib.effects.rows import Rows, complete_rows
+from qa_lib.errors import ModelError
 from qa_lib.sufficient.moments import Moments, as_moments
-from qa_lib.sufficient.resample import bootstrap_blocks
-from qa_lib.sufficient.weights import effective_n
 
 _COLLINEAR = 1e-9
 _BLOCK = 2**21
@@ -45,60 +44,28 @@ class MomentsDesign:
 
 
 @dataclass(frozen=True, slots=True)
-class RowsDesign:
-    """Complete rows: values (n, p + 1) of predictors and, last, the outcome.
-
-    Attributes
-    ----------
-    weights : (n,) respondents' weights scaled to a mean of 1; all 1 when the study has none
-    clusters : (n,) integer code of the cluster each respondent belongs to, or None
-    index : labels of the rows in the data given
-    n_dropped : rows left out because a value or weight was missing, or the weight was zero
-    """
-
-    predictors: tuple[str, ...]
-    outcome: str
-    values: np.ndarray
-    weights: np.ndarray
-    clusters: np.ndarray | None
-    index: pd.Index
-    n_dropped: int
+class RowsDesign(Rows):
+    """Complete rows whose columns are the predictors and, last, the outcome."""
 
     @property
-    def n(self) -> float:
-        return effective_n(self.weights)
+    def predictors(self) -> tuple[str, ...]:
+        return self.columns[:-1]
 
     @property
-    def weighted(self) -> bool:
-        return bool(np.ptp(self.weights) > 0)
+    def outcome(self) -> str:
+        return self.columns[-1]
 
     @property
     def x(self) -> np.ndarray:
-        return self.values[:, :-1]
+        return self.answers[:, :-1]
 
     @property
     def y(self) -> np.ndarray:
-        return self.values[:, -1]
+        return self.answers[:, -1]
 
     @property
     def with_intercept(self) -> np.ndarray:
-        return np.column_stack([np.ones(len(self.values)), self.x])
-
-    @property
-    def mean(self) -> np.ndarray:
-        return np.average(self.values, axis=0, weights=self.weights)
-
-    @property
-    def cov(self) -> np.ndarray:
-        return np.cov(self.values, rowvar=False, aweights=self.weights)
-
-    def replicates(self, n_boot: int, seed: int) -> Iterator[np.ndarray]:
-        """Blocks (b, p + 1, p + 1) of covariances of resampled respondents, or of resampled whole clusters."""
-        if self.clusters is None:
-            weights = self.weights if self.weighted else None
-            yield from (covs for _, covs in bootstrap_blocks(self.values, n_boot, seed, weights))
-        else:
-            yield from _cluster_replicates(self.values, self.weights, self.clusters, n_boot, seed)
+        return np.column_stack([np.ones(len(self.answers)), self.x])
 
 
 Design = MomentsDesign | RowsDesign
@@ -139,43 +106,16 @@ def _checked_names(outcome: str, predictors: Sequence[str]) -> list[str]:
     return names
 
 
-def _rows(data: pd.DataFrame, names: list[str], weights: str | ArrayLike | None, cluster: str | ArrayLike | None):
-    missing = [name for name in names if name not in data.columns]
-    if missing:
-        raise ResponseError(f"columns not in the data: {missing}. The data hold: {', '.join(map(str, data.columns))}.")
-    text = [name for name in names if not pd.api.types.is_numeric_dtype(data[name])]
-    if text:
-        raise ResponseError(f"columns that are not numeric: {text}. Code them as numbers, or as 0/1 indicators, first.")
-    values = data[names].to_numpy(dtype=float, na_value=np.nan)
-    w = np.ones(len(data)) if weights is None else column_of(data, weights, "weights").to_numpy(float, na_value=np.nan)
-    groups = None if cluster is None else column_of(data, cluster, "cluster")
-    if (w < 0).any():
-        raise ResponseError(f"weights: {int((w < 0).sum())} are negative; a respondent's weight is zero or more.")
-    keep = np.isfinite(values).all(axis=1) & np.isfinite(w) & (w > 0)
-    if groups is not None:
-        keep &= groups.notna().to_numpy()
-    if not (w > 0).any():
-        raise ResponseError("weights: all are zero or missing; at least some respondents must count.")
-    if keep.sum() <= len(names):
+def _rows(
+    data: pd.DataFrame, names: list[str], weights: str | ArrayLike | None, cluster: str | ArrayLike | None
+) -> RowsDesign:
+    rows = complete_rows(data, names, weights, cluster=cluster)
+    if len(rows.answers) <= len(names):
         raise ModelError(
-            f"{int(keep.sum())} of {len(data)} rows are complete on outcome and {len(names) - 1} predictors; "
+            f"{len(rows.answers)} of {len(data)} rows are complete on outcome and {len(names) - 1} predictors; "
             f"more than {len(names)} are needed. Use fewer predictors, or moments of pairwise or FIML estimates."
         )
-    codes = None if groups is None else pd.factorize(groups[keep])[0]
-    scaled = w[keep] / w[keep].mean()
-    return RowsDesign(tuple(names[:-1]), names[-1], values[keep], scaled, codes, data.index[keep], int((~keep).sum()))
-
-
-def column_of(data: pd.DataFrame, column: str | ArrayLike, what: str) -> pd.Series:
-    """A column by name, or values as long as the data."""
-    if isinstance(column, str):
-        if column not in data.columns:
-            raise ResponseError(f"{what}: no column is called {column!r}. The data hold: {', '.join(data.columns)}.")
-        return data[column]
-    series = pd.Series(np.asarray(column), index=data.index) if len(column) == len(data) else None
-    if series is None:
-        raise ResponseError(f"{what}: {len(column)} values for {len(data)} rows; one for each row is needed.")
-    return series
+    return RowsDesign(*(getattr(rows, field.name) for field in fields(Rows)))
 
 
 def _check_information(design: Design) -> None:
@@ -212,18 +152,3 @@ def _redundant(cov: np.ndarray) -> list[int]:
         else:
             residual = residual - np.outer(residual[:, k], residual[k]) / pivot
     return redundant
-
-
-def _cluster_replicates(values, weights, clusters, n_boot, seed):
-    p = values.shape[1]
-    upper = np.triu_indices(p)
-    centred = values - np.average(values, axis=0, weights=weights)
-    products = np.column_stack([np.ones(len(values)), centred, centred[:, upper[0]] * centred[:, upper[1]]])
-    sums = np.zeros((clusters.max() + 1, products.shape[1]))
-    np.add.at(sums, clusters, weights[:, None] * products)
-    counts = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=n_boot)
-    totals = counts @ sums
-    moments = totals[:, 1:] / totals[:, :1]
-    cov = np.empty((n_boot, p, p))
-    cov[:, upper[0], upper[1]] = cov[:, upper[1], upper[0]] = moments[:, p:]
-    yield cov - moments[:, :p, None] * moments[:, None, :p]

@@ -21,6 +21,7 @@ from qa_lib.effects.dominance import (
     subset_r_squared,
     to_correlation,
 )
+from qa_lib.effects.rows import percentile_interval
 from qa_lib.errors import DataWarning
 from qa_lib.results import Provenance, Result
 
@@ -160,7 +161,7 @@ def assemble(
         total = np.abs(estimate).sum() if method in _SHARES_OF_R_SQUARED else np.nan
         tables.append(_measure_table(predictors, method, estimate, draws, total, conf_level))
         pairs.append(_pairwise_table(predictors, method, np.abs(estimate), np.abs(draws), conf_level))
-    interval = _percentiles(np.empty((0, 1)) if boot is None else boot[np.isfinite(boot), None], conf_level)
+    interval = percentile_interval(np.empty((0, 1)) if boot is None else boot[np.isfinite(boot), None], conf_level)
     return Importance(
         method=next(iter(measures)),
         n=n,
@@ -199,10 +200,10 @@ def _measure(cov: np.ndarray, with_complete: bool = True) -> dict[str, np.ndarra
 
 def _measure_table(predictors, method, estimate, draws, total, conf_level) -> pd.DataFrame:
     size, draws_size = np.abs(estimate), np.abs(draws)
-    low, high = _percentiles(draws, conf_level)
+    low, high = percentile_interval(draws, conf_level)
     summable = np.isfinite(total)
     share_draws = draws_size / draws_size.sum(axis=1, keepdims=True) if summable else np.empty((0, len(estimate)))
-    share_low, share_high = _percentiles(share_draws, conf_level)
+    share_low, share_high = percentile_interval(share_draws, conf_level)
     rank_low, rank_high = rank_intervals(size, draws_size, conf_level)
     first = draws_size == draws_size.max(axis=1, initial=0, keepdims=True)
     return pd.DataFrame(
@@ -222,16 +223,6 @@ def _measure_table(predictors, method, estimate, draws, total, conf_level) -> pd
             "p_first": first.mean(axis=0) if len(draws) else np.nan,
         }
     )
-
-
-def _percentiles(draws: np.ndarray, conf_level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile intervals; NaN without replicates."""
-    if len(draws) == 0:
-        missing = np.full(draws.shape[1], np.nan)
-        return missing, missing
-    tail = (1 - conf_level) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
-    return low, high
 
 
 def rank_intervals(size: np.ndarray, draws: np.ndarray, conf_level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -264,7 +255,7 @@ def _pairwise_table(predictors, method, size, draws, conf_level) -> pd.DataFrame
     """Differences of all pairs; z tests with bootstrap errors, p values also adjusted by Holm's method."""
     i, j = np.triu_indices(len(size), k=1)
     difference, difference_draws = size[i] - size[j], draws[:, i] - draws[:, j]
-    low, high = _percentiles(difference_draws, conf_level)
+    low, high = percentile_interval(difference_draws, conf_level)
     error = difference_draws.std(axis=0, ddof=1) if len(draws) > 1 else np.full(len(i), np.nan)
     statistic = np.divide(difference, error, out=np.full(len(i), np.nan), where=error > 0)
     p_value = 2 * stats.norm.sf(np.abs(statistic))

@@ -27,7 +27,7 @@ _STEPS = 2
 
 def with_top_box(design: RowsDesign, top_box: float) -> RowsDesign:
     """The outcome as 1 where it is at least ``top_box``, else 0."""
-    return replace(design, values=np.column_stack([design.x, design.y >= top_box]))
+    return replace(design, answers=np.column_stack([design.x, design.y >= top_box]))
 
 
 def fit_logit(

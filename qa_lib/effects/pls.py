@@ -18,7 +18,7 @@ from qa_lib.effects.pls_model import PlsModel, parse_model
 from qa_lib.effects.pls_predict import PlsPrediction, predict
 from qa_lib.effects.pls_quality import adjusted_r_squared, htmt
 from qa_lib.effects.pls_table import quantities, tabulate
-from qa_lib.effects.rows import Rows, complete_rows
+from qa_lib.effects.rows import Rows, complete_rows, varying
 from qa_lib.errors import DataWarning, InadmissibleWarning, ModelError, NotConvergedWarning
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.moments import Moments, as_moments
@@ -154,7 +154,7 @@ class PlsResult(Result):
     def predict(self, folds: int = 10, repeats: int = 10, seed: int = 20260101) -> PlsPrediction:
         """Q²_predict and errors of prediction by repeated cross-validation (PLSpredict), without weights."""
         rows = self._need_rows("predict()")
-        if rows.weights is not None:
+        if rows.weighted:
             raise ModelError("predict() does not know respondents' weights; fit the model without weights for it.")
         return predict(rows.answers, self.model, self.scheme, folds, repeats, seed, self.conf_level)
 
@@ -239,7 +239,7 @@ def pls(
     rows = None
     if isinstance(data, pd.DataFrame) and nobs is None:
         design = parse_model(model, data.columns)
-        rows = complete_rows(data, design.items, weights, missing)
+        rows = varying(complete_rows(data, design.items, weights, missing))
         n, mean, cov = rows.n, rows.mean, rows.cov
     else:
         design, n, mean, cov = _from_moments(model, data, nobs, weights)

@@ -81,7 +81,7 @@ class PlsGroups(Result):
 def compare_groups(fit: PlsResult, groups: ArrayLike, n_permutations: int, seed: int) -> PlsGroups:
     """Every pair of groups; see ``PlsResult.compare_groups``."""
     rows = fit._need_rows("compare_groups()")
-    if rows.weights is not None:
+    if rows.weighted:
         raise ModelError("compare_groups() permutes respondents, who must count alike: fit the model without weights.")
     if n_permutations < 1:
         raise ModelError(f"n_permutations={n_permutations}: at least one permutation is needed.")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from qa_lib.effects.dominance import MAX_PREDICTORS, general_weights, relative_weights, subset_r_squared, to_correlation
-from qa_lib.effects.rows import complete_rows, percentile_interval
+from qa_lib.effects.rows import complete_rows, percentile_interval, varying
 from qa_lib.errors import ModelError, ResponseError
 from qa_lib.results import Provenance, Result
 
@@ -155,7 +155,7 @@ def ipa(
     """
     items = _check_tables(importance, performance, outcome, expectation)
     stack = _stack(importance, performance, outcome, expectation)
-    rows = complete_rows(stack, list(stack.columns), weights)
+    rows = varying(complete_rows(stack, list(stack.columns), weights))
     method = importance if isinstance(importance, str) else "general_dominance"
     shape = {"m": len(items), "known": _known(importance, items), "method": method}
     shape |= {"has": {str(name).split(" of ")[0] for name in stack.columns}}

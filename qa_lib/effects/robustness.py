@@ -11,9 +11,10 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 import pandas as pd
 
-from qa_lib.effects.design import build_design, column_of
+from qa_lib.effects.design import build_design
 from qa_lib.effects.dominance import general_weights, subset_r_squared
 from qa_lib.effects.outcomes import subset_pseudo_r_squared
+from qa_lib.effects.rows import column_of
 from qa_lib.errors import InadmissibleWarning, ModelError, NotConvergedWarning, QaError, ResponseError
 from qa_lib.models.fit import sem
 from qa_lib.results import Provenance, Result

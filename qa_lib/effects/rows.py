@@ -1,8 +1,8 @@
-"""Respondents' complete rows and their resampled moments: what PLS, importance–performance and asymmetry start from."""
+"""Respondents' complete rows and their resampled moments: what every model of this room starts from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from qa_lib.errors import ModelError, ResponseError
-from qa_lib.sufficient.resample import bootstrap_moments
+from qa_lib.sufficient.resample import bootstrap_blocks, bootstrap_moments
 from qa_lib.sufficient.weights import effective_n
 
 
@@ -18,20 +18,31 @@ from qa_lib.sufficient.weights import effective_n
 class Rows:
     """Rows without missing values.
 
-    ``answers`` (n, p) in the order of ``columns``; ``weights`` (n,) with a mean of 1, or None; ``index`` the rows'
-    labels in the data given; ``n_dropped`` the rows left out.
+    Attributes
+    ----------
+    columns : names of the p columns
+    answers : (n, p)
+    weights : (n,) respondents' weights scaled to a mean of 1; all 1 when the study has none
+    clusters : (n,) integer code of the cluster each respondent belongs to, or None
+    index : labels of the rows in the data given
+    n_dropped : rows left out because a value, weight or cluster was missing, or the weight was zero
     """
 
     columns: tuple[str, ...]
     answers: np.ndarray
-    weights: np.ndarray | None
+    weights: np.ndarray
+    clusters: np.ndarray | None
     index: pd.Index
     n_dropped: int
 
     @property
     def n(self) -> float:
         """Number of rows; Kish's effective number under weights."""
-        return float(len(self.answers)) if self.weights is None else effective_n(self.weights)
+        return effective_n(self.weights)
+
+    @property
+    def weighted(self) -> bool:
+        return bool(np.ptp(self.weights) > 0)
 
     @property
     def mean(self) -> np.ndarray:
@@ -48,7 +59,15 @@ class Rows:
             raise ModelError(f"n_boot={n_boot}; 0 (no intervals) or more samples are allowed.")
         if n_boot == 0:
             return np.empty((0, p)), np.empty((0, p, p))
-        return bootstrap_moments(self.answers, n_boot, seed, weights=self.weights)
+        return bootstrap_moments(self.answers, n_boot, seed, weights=self.weights if self.weighted else None)
+
+    def replicates(self, n_boot: int, seed: int) -> Iterator[np.ndarray]:
+        """Blocks (b, p, p) of covariances of resampled respondents, or of resampled whole clusters."""
+        if self.clusters is None:
+            weights = self.weights if self.weighted else None
+            yield from (covs for _, covs in bootstrap_blocks(self.answers, n_boot, seed, weights))
+        else:
+            yield _cluster_replicates(self.answers, self.weights, self.clusters, n_boot, seed)
 
 
 def complete_rows(
@@ -56,6 +75,7 @@ def complete_rows(
     columns: Sequence[str],
     weights: str | ArrayLike | None = None,
     missing: str = "listwise",
+    cluster: str | ArrayLike | None = None,
 ) -> Rows:
     """Numeric rows without missing values in the named columns; rows without weight are left out.
 
@@ -64,19 +84,18 @@ def complete_rows(
     Raises
     ------
     ResponseError
-        columns that are absent, not numeric, constant or infinite; weights that are negative or all zero;
-        fewer than three complete rows
+        columns that are absent, not numeric or infinite; weights that are negative or all zero
     """
     if not isinstance(data, pd.DataFrame):
         raise ResponseError(f"The data are a {type(data).__name__}; a DataFrame of respondents × items is needed.")
     absent = [name for name in columns if name not in data.columns]
     if absent:
         raise ResponseError(
-            f"The data have no column {', '.join(absent)}. Columns: {', '.join(map(str, data.columns))}."
+            f"The data have no column {', '.join(map(str, absent))}. Columns: {', '.join(map(str, data.columns))}."
         )
     text = [name for name in columns if not pd.api.types.is_numeric_dtype(data[name])]
     if text:
-        raise ResponseError(f"Not numeric: {', '.join(text)}. Code the answers as numbers first.")
+        raise ResponseError(f"not numeric: {', '.join(text)}. Code them as numbers, or as 0/1 indicators, first.")
     values = data[list(columns)].to_numpy(dtype=float, na_value=np.nan)
     if np.isinf(values).any():
         bad = [name for name, column in zip(columns, values.T, strict=True) if np.isinf(column).any()]
@@ -87,31 +106,47 @@ def complete_rows(
     elif missing != "listwise":
         raise ModelError(f"missing={missing!r} is unknown. Allowed: 'listwise', 'mean'.")
     keep = np.isfinite(values).all(axis=1) & (weight > 0)
-    if keep.sum() < 3:
-        raise ResponseError(
-            f"{keep.sum()} of {len(data)} rows are complete on {', '.join(map(str, columns))}; 3 are needed."
-        )
-    values, weight = values[keep], weight[keep]
-    flat = [name for name, column in zip(columns, values.T, strict=True) if np.ptp(column) == 0]
+    groups = None if cluster is None else column_of(data, cluster, "cluster")
+    if groups is not None:
+        keep &= groups.notna().to_numpy()
+    codes = None if groups is None else pd.factorize(groups[keep])[0]
+    scaled = weight[keep] / weight[keep].mean() if keep.any() else weight[keep]
+    return Rows(tuple(columns), values[keep], scaled, codes, data.index[keep], int((~keep).sum()))
+
+
+def varying(rows: Rows) -> Rows:
+    """The rows, or a ResponseError when they are fewer than three or a column of them is constant."""
+    n, names = len(rows.answers), ", ".join(map(str, rows.columns))
+    if n < 3:
+        raise ResponseError(f"{n} of {n + rows.n_dropped} rows are complete on {names}; 3 are needed.")
+    flat = [name for name, column in zip(rows.columns, rows.answers.T, strict=True) if np.ptp(column) == 0]
     if flat:
         raise ResponseError(f"Constant: {', '.join(flat)}. Everyone answered the same; leave the column out.")
-    scaled = None if weights is None else weight / weight.mean()
-    return Rows(tuple(columns), values, scaled, data.index[keep], int((~keep).sum()))
+    return rows
+
+
+def column_of(data: pd.DataFrame, column: str | ArrayLike, what: str) -> pd.Series:
+    """A column by name, or values as long as the data."""
+    if isinstance(column, str):
+        if column not in data.columns:
+            columns = ", ".join(map(str, data.columns))
+            raise ResponseError(f"{what}: no column is called {column!r}. The data hold: {columns}.")
+        return data[column]
+    values = np.asarray(column)
+    if values.shape != (len(data),):
+        raise ResponseError(f"{what}: {values.size} values for {len(data)} rows; one for each row is needed.")
+    return pd.Series(values, index=data.index)
 
 
 def respondent_weights(data: pd.DataFrame, weights: str | ArrayLike | None) -> np.ndarray:
     """One non-negative weight per row (ones when there are none); missing weights count as zero."""
     if weights is None:
         return np.ones(len(data))
-    if isinstance(weights, str):
-        if weights not in data.columns:
-            raise ResponseError(f"weights: the data have no column {weights!r}.")
-        weights = data[weights]
-    values = np.nan_to_num(np.asarray(weights, dtype=float))
-    if values.shape != (len(data),):
-        raise ResponseError(f"weights: {values.size} values for {len(data)} rows; one per row is needed.")
-    if (values < 0).any() or not values.any():
-        raise ResponseError("weights: negative, or all zero. A respondent's weight is zero or more, not all zero.")
+    values = np.nan_to_num(column_of(data, weights, "weights").to_numpy(float, na_value=np.nan))
+    if (values < 0).any():
+        raise ResponseError(f"weights: {int((values < 0).sum())} are negative; a respondent's weight is zero or more.")
+    if not values.any():
+        raise ResponseError("weights: all are zero or missing; at least some respondents must count.")
     return values
 
 
@@ -133,3 +168,20 @@ def _fill_means(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
         raise ResponseError(f"{int(empty.sum())} columns hold no answer at all; leave them out.")
     mean = (np.where(known, values, 0) * weight[:, None]).sum(axis=0) / (known * weight[:, None]).sum(axis=0)
     return np.where(known, values, mean)
+
+
+def _cluster_replicates(
+    values: np.ndarray, weights: np.ndarray, clusters: np.ndarray, n_boot: int, seed: int
+) -> np.ndarray:
+    p = values.shape[1]
+    upper = np.triu_indices(p)
+    centred = values - np.average(values, axis=0, weights=weights)
+    products = np.column_stack([np.ones(len(values)), centred, centred[:, upper[0]] * centred[:, upper[1]]])
+    sums = np.zeros((clusters.max() + 1, products.shape[1]))
+    np.add.at(sums, clusters, weights[:, None] * products)
+    counts = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=n_boot)
+    totals = counts @ sums
+    moments = totals[:, 1:] / totals[:, :1]
+    cov = np.empty((n_boot, p, p))
+    cov[:, upper[0], upper[1]] = cov[:, upper[1], upper[0]] = moments[:, p:]
+    return cov - moments[:, :p, None] * moments[:, None, :p]
