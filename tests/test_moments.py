@@ -1,7 +1,9 @@
 """Moments: one pass, any pieces, any source, the same numbers."""
 
+import os
 from itertools import pairwise
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -200,3 +202,21 @@ def test_parallel_pieces_and_a_dask_frame_give_the_same():
     one = moments(frame)
     assert_same(moments(frame, n_jobs=2), one)
     assert_same(moments(dask.from_pandas(frame, npartitions=3)), one)
+
+
+def test_two_worker_processes_of_a_cluster_give_the_same_bytes(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    rng = np.random.default_rng(3)
+    paths = [tmp_path / f"{month}.parquet" for month in ("2026-08", "2026-09", "2026-10")]
+    for path in paths:
+        pd.DataFrame(rng.integers(1, 6, (5000, 4), dtype=np.int8), columns=list("abcd")).to_parquet(path)
+    local = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(**local) as cluster, distributed.Client(cluster) as client:
+        assert len({worker["id"] for worker in client.scheduler_info()["workers"].values()}) == 2
+        with joblib.parallel_config(backend="dask"):
+            found = moments(paths, n_jobs=-1)
+        spread = client.run(os.getpid)
+    assert len(set(spread.values()) - {os.getpid()}) == 2
+    one = moments(paths)
+    assert found.gram.tobytes() == one.gram.tobytes()
+    assert found.n == 15_000

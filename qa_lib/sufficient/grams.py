@@ -69,34 +69,44 @@ def gram(x: np.ndarray, levels: Sequence[Levels], shift: np.ndarray, weights: np
     slices = feature_slices(kept)
     exact = ordinal and weights is None
     width = PACKING - 1 if exact else BLOCK
+    one_scale = bool(kept[0]) and all(item == kept[0] for item in kept)
     features = np.empty((slices[-1].stop, width), dtype=np.float32 if exact else float)
     total = np.zeros((len(features), len(features)))
     for start in range(0, x.shape[1], width):
         block = features[:, : min(width, x.shape[1] - start)]
         part = slice(start, start + block.shape[1])
-        _fill(block, x[:, part], kept, slices, shift)
+        if one_scale:
+            _fill_one_scale(block, x[:, part], kept[0])
+        else:
+            _fill(block, x[:, part], kept, slices, shift)
         if exact:
-            total += _counts(block)
+            _add_counts(total, block)
         else:
             total += block @ block.T if weights is None else (block * weights[part]) @ block.T
     n = x.shape[1] if weights is None else weights.sum()
     return _restore_last_levels(total, levels, dropped, n) if any(dropped) else total
 
 
-def _counts(block: np.ndarray) -> np.ndarray:
-    """``block @ block.T`` of fewer than 2¹² respondents at half the cost: two indicators share one number, whose
+def _add_counts(total: np.ndarray, block: np.ndarray) -> None:
+    """Adds ``block @ block.T`` of fewer than 2¹² respondents at half its cost: two indicators share one number, whose
     digits to base 2¹² keep their counts apart, exactly within the 24 bits of single precision."""
     half = len(block) // 2
-    product = block @ (block[half : 2 * half] * np.float32(PACKING) + block[:half]).T
+    packed = block[half : 2 * half] * np.float32(PACKING)
+    packed += block[:half]
+    product = block @ packed.T
     high = np.floor(product / PACKING)
-    return np.hstack([product - PACKING * high, high, block @ block[2 * half :].T])
+    total[:, :half] += product - PACKING * high
+    total[:, half : 2 * half] += high
+    total[:, 2 * half :] += block @ block[2 * half :].T
+
+
+def _fill_one_scale(block: np.ndarray, x: np.ndarray, levels: range) -> None:
+    """The indicators of items that share one scale, by one comparison."""
+    values = np.array(levels, dtype=x.dtype)[:, None]
+    block.reshape(len(x), len(levels), -1)[...] = x[:, None, :] == values
 
 
 def _fill(block: np.ndarray, x: np.ndarray, levels: Sequence[Levels], slices: list[slice], shift: np.ndarray) -> None:
-    if levels[0] and all(item == levels[0] for item in levels):  # one scale: one comparison for all items
-        values = np.array(levels[0], dtype=x.dtype)[:, None]
-        np.equal(x[:, None, :], values, out=block.reshape(len(x), len(values), -1), casting="unsafe")
-        return
     for i, (item, where) in enumerate(zip(levels, slices, strict=True)):
         if item is None:
             observed = ~np.isnan(x[i]) if x.dtype.kind == "f" else np.ones(x.shape[1], dtype=bool)
