@@ -87,10 +87,10 @@ def _test(table: ParameterTable, objective: Objective, at: Evaluation, settings:
         return ChiSquare(max(statistic, 0.0), 0)
     if not (settings["robust"] or settings["estimator"] == "MLM"):
         return ChiSquare(statistic, df)
-    return ChiSquare(statistic, df, _scaling_factor(table, objective, at, settings) / df)
+    return ChiSquare(statistic, df, scaling_trace(table, objective, at, settings) / df)
 
 
-def _scaling_factor(table: ParameterTable, objective: Objective, at: Evaluation, settings: Mapping) -> float:
+def scaling_trace(table: ParameterTable, objective: Objective, at: Evaluation, settings: Mapping) -> float:
     """tr(UΓ): Satorra and Bentler (1994) for MLM, Yuan and Bentler (2000) as Mplus computes it otherwise."""
     exogenous = [table.observed.index(name) for name in table.exogenous]
     if settings["estimator"] == "MLM":

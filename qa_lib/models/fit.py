@@ -65,8 +65,8 @@ def sem(
     _check_options(estimator, missing, ordered)
     options = {
         "model": model, "estimator": estimator, "ordered": ordered, "missing": missing, "group": group,
-        "group_equal": tuple(group_equal), "std_lv": std_lv, "weights": weights, "cluster": cluster, "nobs": nobs,
-        "partial": tuple(partial), "meanstructure": meanstructure, "fiml": missing == "fiml",
+        "group_equal": _as_tuple(group_equal), "std_lv": std_lv, "weights": weights, "cluster": cluster, "nobs": nobs,
+        "partial": _as_tuple(partial), "meanstructure": meanstructure, "fiml": missing == "fiml",
     }  # fmt: skip
     kind = categorical if estimator in _ORDINAL else continuous
     table, objective, decided = kind.prepare(parse(model), data, options)
@@ -74,6 +74,10 @@ def sem(
     settings |= decided | {"weighted": weights is not None}
     optimum = optimise(objective, starting_values(table, objective.samples), table.mapping)
     return _concluded(kind, table, objective, optimum, settings)
+
+
+def _as_tuple(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _check_options(estimator: str, missing: str, ordered: Sequence[str] | None) -> None:

@@ -153,13 +153,7 @@ def _jacobian(block: Block, implied: Implied, by: Tangent) -> np.ndarray:
 def robust_results(objective: OrdinalObjective, at: Evaluation, mapping: np.ndarray) -> tuple[np.ndarray, ChiSquare]:
     """Sandwich covariance of the estimates, and the scaled-and-shifted test of fit."""
     bread = constrained_inverse(objective.expected(at), mapping)
-    middle = np.zeros_like(bread)
-    for share, block, own, jacobian in zip(
-        objective.shares, objective.blocks, objective.statistics, at.tangents, strict=True
-    ):
-        weighted = own.weight[:, None] * jacobian
-        middle[np.ix_(block.free, block.free)] += share * weighted.T @ own.gamma @ weighted
-    covariance = bread @ middle @ bread / (objective.n - len(objective.samples))
+    covariance = bread @ statistic_products(objective, at) @ bread / (objective.n - len(objective.samples))
     first, second = _traces(objective, at, bread)
     df = sum(len(own.observed) for own in objective.statistics) - mapping.shape[1]
     statistic = sum(
@@ -172,6 +166,25 @@ def robust_results(objective: OrdinalObjective, at: Evaluation, mapping: np.ndar
         return covariance, ChiSquare(statistic, df)
     stretch = np.sqrt(df / second)
     return covariance, ChiSquare(statistic, df, 1 / stretch, df - stretch * first)
+
+
+def statistic_products(objective: OrdinalObjective, at: Evaluation) -> np.ndarray:
+    """Δ'WΓWΔ per respondent (n_free × n_free): how the gradient spreads."""
+    out = np.zeros((objective.n_free, objective.n_free))
+    for share, block, own, jacobian in zip(
+        objective.shares, objective.blocks, objective.statistics, at.tangents, strict=True
+    ):
+        weighted = own.weight[:, None] * jacobian
+        out[np.ix_(block.free, block.free)] += share * weighted.T @ own.gamma @ weighted
+    return out
+
+
+def statistic_names(block: Block) -> list[object]:
+    """What each of a group's statistics is: (item, threshold), (item, variance) or a set of two items."""
+    of_item, continuous, (row, column) = _layout(block)
+    names = [(block.names[i], k) for i, found in enumerate(of_item) for k in range(max(len(found), 1))]
+    names += [(block.names[i], "variance") for i in continuous]
+    return names + [frozenset((block.names[i], block.names[j])) for i, j in zip(row, column, strict=True)]
 
 
 def _traces(objective: OrdinalObjective, at: Evaluation, bread: np.ndarray) -> tuple[float, float]:
