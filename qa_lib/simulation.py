@@ -21,7 +21,12 @@ from qa_lib.simulation_operations import draw_contacts, draw_operations
 from qa_lib.study.instrument import read_instrument
 
 CHINESE_HEADERS = {"branch": "网点", "channel": "渠道", "mode": "调查方式"}
-SINGLE_FILES = {"roster", "contacts", "actions"}  # tables that are one file in the study's folder, not a folder
+SINGLE_FILES = {
+    "roster",
+    "contacts",
+    "actions",
+    "notes",
+}  # tables that are one file in the study's folder, not a folder
 Period = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -234,7 +239,8 @@ def simulate(spec: str | Path | Mapping, seed: int | None = None) -> Simulation:
     if "operations" in content:
         months = pd.period_range(population.periods.first, population.periods.last, freq="M")
         branches = list(population.segments["branch"])
-        tables = draw_operations(content["operations"], months, branches, np.random.default_rng([seed, 1]))
+        streams = (np.random.default_rng([seed, 1]), np.random.default_rng([seed, 3]))
+        tables = draw_operations(content["operations"], months, branches, *streams)
         shares = content["operations"]["dispositions"]
         tables["contacts"] = draw_contacts(responses, shares, np.random.default_rng([seed, 2]))
     return Simulation(population, seed, responses, careless, tables)

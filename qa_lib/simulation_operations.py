@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from qa_lib.simulation_quality import add_stages, draw_facilities, draw_outages, heed_notes, improvement_notes
+
 PROBLEMS = ["billing", "delivery", "fault", "appointment", "information"]
 CAUSES = ["staffing", "unclear rule", "system", "handover", "supplier"]
 RUBRIC = {
@@ -16,12 +18,19 @@ RUBRIC = {
 
 
 def draw_operations(
-    spec: Mapping, months: pd.PeriodIndex, branches: list[str], rng: np.random.Generator
+    spec: Mapping,
+    months: pd.PeriodIndex,
+    branches: list[str],
+    rng: np.random.Generator,
+    detail: np.random.Generator,
 ) -> dict[str, pd.DataFrame]:
-    """Tables by name from the ``operations`` part of a population, over the survey's months and branches."""
+    """Tables by name from the ``operations`` part of a population, over the survey's months and branches.
+
+    ``detail`` draws what was added later, so that the rest keeps its numbers.
+    """
     roster = _roster(spec, months, branches)
     tickets = _tickets(spec, months, roster, rng)
-    return {
+    tables = {
         "roster": roster,
         "tickets": tickets,
         "calls": _calls(spec, months, branches, rng),
@@ -30,6 +39,18 @@ def draw_operations(
         "monitoring": _monitoring(spec, months, roster, rng),
         "actions": _actions(),
     }
+    tickets["error"] = _misleading(tickets["error"], detail)
+    tables["complaints"] = add_stages(tables["complaints"], spec["slow"], detail)
+    tables["notes"] = improvement_notes()
+    tables["monitoring"] = heed_notes(tables["monitoring"], detail)
+    tables["outages"] = draw_outages(spec, months, branches, detail)
+    tables["facilities"] = draw_facilities(spec, months, branches, detail)
+    return tables
+
+
+def _misleading(error: pd.Series, rng: np.random.Generator) -> np.ndarray:
+    """Some of the wrong information misled the customer."""
+    return np.where((error == "information") & (rng.random(len(error)) < 0.3), "misleading", error)
 
 
 def _slowness(spec: Mapping, branch: np.ndarray, month: np.ndarray) -> np.ndarray:
@@ -211,16 +232,29 @@ def draw_contacts(responses: pd.DataFrame, shares: Mapping[str, float], rng: np.
 
 
 def _actions() -> pd.DataFrame:
-    columns = ["action", "owner", "indicator", "unit", "start", "end", "expected", "cost", "risk", "status"]
+    columns = [
+        "action",
+        "owner",
+        "indicator",
+        "unit",
+        "start",
+        "end",
+        "expected",
+        "cost",
+        "risk",
+        "guardrail",
+        "status",
+    ]
     return pd.DataFrame(
         [
             ("Call-back queue at Station", "station_lead", "responsiveness", "station", "2026-02", "2026-02", 0.3,
-             4000, "low", "closed"),
+             4000, "low", "assurance", "closed"),
+            ("Call-back queue at Station: waiting", "station_lead", "response_time", "station", "2026-02", "2026-02",
+             -1.5, 4000, "low", "resolution_time", "closed"),
             ("Scripted greeting at Harbour", "harbour_lead", "empathy", "harbour", "2026-05", "2026-05", 0.2,
-             1500, "low", "closed"),
+             1500, "low", "responsiveness", "closed"),
             ("Stand-ins from Airport for Riverside", "riverside_lead", "responsiveness", "riverside", "2026-09",
-             "2026-09",
-             0.3, 2000, "medium", "open"),
+             "2026-09", 0.3, 2000, "medium", "reliability", "open"),
         ],
         columns=columns,
     )  # fmt: skip

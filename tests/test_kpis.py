@@ -168,3 +168,164 @@ def test_offsets_are_one_clock_when_a_timezone_is_given():
             "kpis": [{"id": "d", "table": "t", "kind": "duration", "start": "a", "end": "b"}]}  # fmt: skip
     data = pd.DataFrame({"a": ["2026-10-01T09:00+08:00"], "b": ["2026-10-01T03:00Z"]})
     assert qa.kpis({"t": data}, spec).tidy().loc[0, "estimate"] == 2
+
+
+COMPLAINTS = pd.DataFrame(
+    {
+        "complaint_id": [1, 2, 3, 4],
+        "received": ["2026-10-01 00:00", "2026-10-02 00:00", "2026-10-03 00:00", "2026-10-20 00:00"],
+        "classified": ["2026-10-01 01:00", "2026-10-02 01:00", "2026-10-03 02:00", None],
+        "assigned": ["2026-10-01 06:00", "2026-10-03 12:00", "2026-10-03 06:00", None],
+        "handled": ["2026-10-02 00:00", "2026-10-08 00:00", None, None],
+        "answered": ["2026-10-02 06:00", "2026-10-08 06:00", None, None],
+        "archived": ["2026-10-04 06:00", None, None, None],
+        "followed_up": ["2026-10-05 06:00", None, None, None],
+        "satisfaction": [5, 2, None, None],
+    }
+)
+
+
+def test_stages_of_complaints_by_hand():
+    result = qa.kpis({"complaints": COMPLAINTS})
+    assert row(result, "complaint_response")[["n", "n_open", "estimate"]].tolist() == [4, 1, 16.0]
+    assert row(result, "complaint_handling")[["estimate", "maximum"]].tolist() == [84.0, 144.0]
+    overdue = row(result, "complaint_overdue")  # handled late, open too long; the last is not yet due
+    assert overdue[["n", "estimate"]].tolist() == [3, pytest.approx(2 / 3)]
+    followed = row(result, "complaint_follow_up")  # of those answered
+    assert followed[["n", "estimate"]].tolist() == [2, 0.5]
+    assert row(result, "complaint_satisfaction")["estimate"] == 0.5
+    assert row(result, "complaint_archive")[["n", "n_open", "estimate"]].tolist() == [2, 1, 2.0]
+
+
+def test_errors_by_kind_are_shares_of_all_records():
+    data = tickets(error=["information", "", "misleading", "result", None])
+    result = qa.kpis({"tickets": data}, period=None)
+    found = {term: row(result, term, "all")["estimate"] for term in ("error_rate", "error_information", "error_result")}
+    assert found == {"error_rate": 0.6, "error_information": 0.4, "error_result": 0.2}
+    assert row(result, "misleading_rate", "all")["estimate"] == 0.2
+    assert row(result, "error_execution", "all")[["n", "estimate"]].tolist() == [5, 0]
+
+
+def outage_tables():
+    outages = pd.DataFrame(
+        {
+            "outage_id": [1, 2, 3],
+            "began": ["2026-09-30 23:00", "2026-10-10 08:00", "2026-10-31 23:30"],
+            "ended": ["2026-10-01 01:00", "2026-10-10 08:30", None],
+        }
+    )
+    months = ["2026-09-01", "2026-10-01", "2026-11-01"]
+    facilities = pd.DataFrame({"month": months, "systems": 2, "devices": 10, "intact": [9, 8, 10]})
+    return {"outages": outages, "facilities": facilities}
+
+
+def test_outages_are_cut_at_the_ends_of_periods():
+    result = qa.kpis(outage_tables())
+    minutes = result.tidy().query("term == 'outage_minutes'").set_index("period")["estimate"]
+    assert minutes["2026-09"] == pytest.approx(60)
+    assert minutes["2026-10"] == pytest.approx(60 + 30 + 30)  # the open one runs to the end of what is known
+    kept = row(result, "availability")
+    assert kept["estimate"] == pytest.approx(1 - 120 / (2 * 31 * 1440), rel=1e-6)
+    assert kept["conf_low"] < kept["estimate"] < kept["conf_high"]
+    assert row(result, "failure_rate")[["n", "total", "estimate"]].tolist() == [2, 2, 1.0]
+    assert row(result, "facilities_intact")["estimate"] == 0.8
+    assert set(minutes.index) == {"2026-09", "2026-10", "2026-11"}
+
+
+def test_failures_and_minutes_have_the_published_intervals(r):
+    for case in r["poisson"]:
+        found = numbers.events_per(case["x"], case["base"], 0.95)
+        assert_close_to_reference([found["conf_low"], found["conf_high"]], case["ci"], 1e-8)
+    one_size = numbers.total_of(np.full(7, 20.0), 20.0, 0.95)  # equal sizes: 20 × the exact interval of a count of 7
+    exact = numbers.events_per(7, 1, 0.95)
+    assert one_size["conf_low"] == pytest.approx(20 * exact["conf_low"])
+    assert one_size["conf_high"] == pytest.approx(20 * exact["conf_high"])
+    rng = np.random.default_rng(5)
+    hits = []
+    for _ in range(1500):  # minutes of Poisson many outages of exponential length: mean 6 × 30
+        sizes = rng.exponential(30, rng.poisson(6))
+        found = numbers.total_of(sizes, 150.0, 0.95)
+        hits.append(found["conf_low"] <= 180 <= found["conf_high"])
+    assert np.mean(hits) > 0.94
+
+
+def test_share_between_units_has_the_interval_of_psych(r):
+    case = r["icc"]
+    values, unit = np.array(case["value"], float), np.array(case["unit"])
+    found = numbers.between_share(values, unit, 0.95)
+    assert_close_to_reference([found["estimate"], found["conf_low"], found["conf_high"]], case["icc1"], 1e-7)
+
+
+@pytest.mark.parametrize(
+    ("period", "n"), [("2026-10-01", 2), ("2026-W40", 3), ("2026-10", 4), ("2026-Q4", 5), ("2026", 5), (2026, 5)]
+)
+def test_one_period_of_any_length(period, n):
+    result = qa.kpis({"tickets": tickets()}, period=period)
+    assert result.tidy()["period"].unique().tolist() == [str(period)]
+    assert row(result, "resolution_rate", str(period))["n"] == n
+
+
+def test_guardrails_of_one_period_look_at_the_one_before():
+    rng = np.random.default_rng(1)
+    start = pd.Series(pd.date_range("2026-09-01", periods=1400, freq="h"))
+    wrong = np.where((start >= "2026-10-01") & (rng.random(1400) < 0.3), "result", "")
+    data = pd.DataFrame({"ticket_id": range(1400), "submitted": start, "first_response": start, "resolved": start,
+                         "promised": start, "error": wrong})  # fmt: skip
+    alone = qa.kpis({"tickets": data}, period="2026-10")
+    assert row(alone, "response_time")["guardrail_verdict"] == "worse"
+    together = qa.kpis({"tickets": data}, period="M").tidy().query("period == '2026-10'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone.tidy(), together)
+
+
+def test_weeks_take_the_base_of_their_month_and_quarters_that_of_their_start():
+    customers = pd.DataFrame({"month": ["2026-07-01", "2026-08-01", "2026-09-01"], "customers_start": [100, 110, 120],
+                              "new": [20, 20, 5], "lost": [10, 10, 5]})  # fmt: skip
+    complaints = COMPLAINTS.assign(
+        customer_id=list("abcd"), received=["2026-07-01", "2026-08-12", "2026-08-12", "2026-09-30"], handled=None
+    )
+    tables = {"customers": customers, "complaints": complaints.drop(columns=["classified", "assigned", "archived"])}
+    spec = {
+        "tables": {
+            "complaints": {"id": "complaint_id", "at": "received"},
+            "customers": {"at": "month", "each": "M"},
+        },
+        "kpis": [
+            {"id": "complaint_rate", "table": "complaints", "kind": "ratio", "distinct": "customer_id",
+             "base_table": "customers", "base": "customers_start", "unit": "share"},
+            *({"id": name, "table": "customers", "kind": "rate", "column": "lost", "base": "customers_start",
+               "joined": "new", "unit": "share", **more}
+              for name, more in {"churn": {}, "of_all": {"base_at": "all"}, "monthly": {"base_at": "each"},
+                                 "kept": {"complement": True}}.items()),
+        ],
+    }  # fmt: skip
+    week = qa.kpis(tables, spec, period="2026-W33").tidy()
+    assert week[["term", "n", "estimate"]].to_numpy().tolist() == [["complaint_rate", 110, 2 / 110]]
+    quarter = qa.kpis(tables, spec, period="2026-Q3").tidy().set_index("term")["estimate"]
+    assert quarter.to_dict() == {
+        "complaint_rate": 0.04, "churn": 0.25, "of_all": 25 / 145, "monthly": 25 / 330, "kept": 0.75,
+    }  # fmt: skip
+
+
+def test_a_case_that_ends_before_it_starts_counts_nowhere():
+    data = tickets(resolved=["2026-09-01 10:00", "2026-10-04 10:00", None, None, "2026-11-01 15:00"])
+    with pytest.warns(DataWarning, match="before they start"):
+        result = qa.kpis({"tickets": data})
+    assert row(result, "on_time_rate")["n"] == 2
+    assert row(result, "same_day_closure")["n"] == 3
+    assert len(result.ledger) == 1
+
+
+def test_cases_behind_a_kpi():
+    cases = qa.kpi_cases({"tickets": tickets()}, None, "response_time")
+    assert cases["value"].tolist()[:3] == [1.0, 6.0, 2.0]
+    assert np.isnan(cases["value"].iloc[3])
+    assert cases["met"].tolist() == [1, 0, 1, 0, 1]
+    assert cases["period"].tolist() == ["2026-10"] * 4 + ["2026-11"]
+    with pytest.raises(ResponseError, match="no KPI of single cases"):
+        qa.kpi_cases({"tickets": tickets()}, None, "throughput")
+
+
+def test_causes_are_ranked_without_the_blank_ones():
+    found = qa.pareto(pd.DataFrame({"cause": ["a", "", "b", "a", None]}), "cause")
+    assert found[["cause", "count"]].to_numpy().tolist() == [["a", 2], ["b", 1]]
+    assert found["cumulative"].iloc[-1] == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binom, norm, t
+from scipy.special import bdtr, bdtrik, fdtri, gammaincinv, ndtri, stdtrit
 from statsmodels.duration.survfunc import SurvfuncRight
 
 
@@ -15,7 +15,7 @@ def wilson(successes: float, n: float, conf_level: float = 0.95) -> tuple[float,
     """
     if not n > 0:
         return np.nan, np.nan
-    z2 = norm.ppf((1 + conf_level) / 2) ** 2
+    z2 = ndtri((1 + conf_level) / 2) ** 2
     centre = (successes + z2 / 2) / (n + z2)
     half = np.sqrt(z2) / (n + z2) * np.sqrt(successes * (n - successes) / n + z2 / 4)
     return float(max(centre - half, 0)), float(min(centre + half, 1))
@@ -39,7 +39,7 @@ def mean(values: np.ndarray, conf_level: float) -> dict[str, float]:
     if n == 0:
         return {"n": 0}
     error = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    half = t.ppf((1 + conf_level) / 2, n - 1) * error if n > 1 else np.nan
+    half = stdtrit(n - 1, (1 + conf_level) / 2) * error if n > 1 else np.nan
     average = values.mean()
     return {
         "n": n, "estimate": average, "std_error": error, "conf_low": average - half, "conf_high": average + half,
@@ -48,7 +48,12 @@ def mean(values: np.ndarray, conf_level: float) -> dict[str, float]:
 
 
 def median(values: np.ndarray, conf_level: float) -> tuple[float, float, float]:
-    """Median with the exact (binomial) interval between order statistics (Conover 1999, section 3.2).
+    """Median with its exact interval; see ``quantile``."""
+    return quantile(values, 0.5, conf_level)
+
+
+def quantile(values: np.ndarray, p: float, conf_level: float) -> tuple[float, float, float]:
+    """Quantile with the exact (binomial) interval between order statistics (Conover 1999, section 3.2).
 
     NaN bounds where the sample is too small for the level.
     """
@@ -57,10 +62,25 @@ def median(values: np.ndarray, conf_level: float) -> tuple[float, float, float]:
     if n == 0:
         return np.nan, np.nan, np.nan
     tail = (1 - conf_level) / 2
-    rank = int(binom.ppf(tail, n, 0.5))
-    rank += int(binom.cdf(rank, n, 0.5) <= tail)
-    middle = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
-    return (middle, ordered[rank - 1], ordered[n - rank]) if rank >= 1 else (middle, np.nan, np.nan)
+    low, high = _binomial_quantile(tail, n, p), _binomial_quantile(1 - tail, n, p) + 1
+    low += int(bdtr(low, n, p) <= tail)
+    below = int(place := p * (n - 1))
+    above = min(below + 1, n - 1)
+    return (
+        float(ordered[below] + (place - below) * (ordered[above] - ordered[below])),
+        float(ordered[low - 1]) if low >= 1 else np.nan,
+        float(ordered[high - 1]) if high <= n else np.nan,
+    )
+
+
+def _binomial_quantile(probability: float, n: int, p: float) -> int:
+    """Smallest k with P(X ≤ k) ≥ probability, X binomial(n, p); scipy.stats takes a hundred times as long."""
+    k = max(int(np.ceil(np.nan_to_num(bdtrik(probability, n, p)))), 0)
+    return k - 1 if k > 0 and bdtr(k - 1, n, p) >= probability - 1e-12 else k
+
+
+def _chi2_quantile(probability: float, df: float) -> float:
+    return float(2 * gammaincinv(df / 2, probability))
 
 
 def kaplan_meier(times: np.ndarray, done: np.ndarray, share_done: float, conf_level: float) -> tuple:
@@ -78,7 +98,7 @@ def _crossing(curve: SurvfuncRight, p: float) -> float:
 
 def _bounds(curve: SurvfuncRight, p: float, conf_level: float) -> tuple[float, float]:
     """Where the pointwise limits of S cross 1 − p; limits on the log scale."""
-    z = norm.ppf((1 + conf_level) / 2)
+    z = ndtri((1 + conf_level) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.exp(z * np.where(curve.surv_prob > 0, curve.surv_prob_se / curve.surv_prob, np.nan))
         low, high = curve.surv_prob / spread, np.minimum(curve.surv_prob * spread, 1)
@@ -103,19 +123,72 @@ def net_promoter(values: np.ndarray, conf_level: float) -> dict[str, float]:
     return mean(100.0 * ((values >= 9).astype(float) - (values <= 6)), conf_level)
 
 
-def between_share(values: np.ndarray, unit: np.ndarray) -> tuple[float, int]:
-    """Share of variance between units, ICC(1) of the unbalanced one-way layout (Searle, Casella and McCulloch 1992,
-    section 3.6), and the number of units."""
+def between_share(values: np.ndarray, unit: np.ndarray, conf_level: float) -> dict[str, float]:
+    """Share of variance between units, ICC(1) of the one-way layout, with its F interval.
+
+    Searle, Casella and McCulloch (1992, sections 3.6 and 3.8); with unequal units n₀ stands for their size and the
+    interval is approximate. Negative estimates are reported as 0.
+    """
     _, code, count = np.unique(unit, return_inverse=True, return_counts=True)
     units, n = len(count), len(values)
     if units < 2 or n <= units:
-        return np.nan, units
+        return {"n": n}
     averages = np.bincount(code, values) / count
     within = ((values - averages[code]) ** 2).sum() / (n - units)
     between = (count * (averages - values.mean()) ** 2).sum() / (units - 1)
+    if not within > 0:
+        return {"n": n, "estimate": 1.0 if between > 0 else np.nan}
     size = (n - (count**2).sum() / n) / (units - 1)
-    component = (between - within) / size
-    return float(max(component, 0) / (max(component, 0) + within)) if within > 0 or component > 0 else np.nan, units
+    ratio, tail = between / within, (1 + conf_level) / 2
+    low = ratio / fdtri(units - 1, n - units, tail)
+    high = ratio * fdtri(n - units, units - 1, tail)
+    estimate, low, high = (float(np.clip((value - 1) / (value + size - 1), 0, 1)) for value in (ratio, low, high))
+    return {"n": n, "estimate": estimate, "conf_low": low, "conf_high": high}
+
+
+def events_per(events: float, base: float, conf_level: float) -> dict[str, float]:
+    """Events per unit of base with the exact Poisson interval (Garwood 1936, doi:10.1093/biomet/28.3-4.437)."""
+    if not base > 0:
+        return {"n": base, "total": events}
+    tail = (1 - conf_level) / 2
+    low = _chi2_quantile(tail, 2 * events) / 2 if events > 0 else 0.0
+    high = _chi2_quantile(1 - tail, 2 * events + 2) / 2
+    rate = {"estimate": events, "std_error": np.sqrt(events), "conf_low": low, "conf_high": high}
+    return {"n": base, "total": events} | {name: float(value / base) for name, value in rate.items()}
+
+
+def total_of(sizes: np.ndarray, largest: float, conf_level: float) -> dict[str, float]:
+    """Sum of the sizes of independent events, with the gamma interval of a weighted sum of Poisson counts.
+
+    Fay and Feuer (1997), doi:10.1002/(SICI)1097-0258(19970415)16:7<791::AID-SIM500>3.0.CO;2-#: the sizes are the
+    weights, ``largest`` the largest that can occur, on which the upper bound of a period without events rests.
+
+    >>> found = total_of(np.array([30.0, 90.0]), 90.0, 0.95)
+    >>> [round(found[name], 1) for name in ("estimate", "conf_low", "conf_high")]
+    [120.0, 9.8, 533.0]
+    """
+    n, total, tail = len(sizes), float(sizes.sum()), (1 - conf_level) / 2
+    variance, largest = float((sizes**2).sum()), max(largest, *sizes, 0.0)
+    low = variance / (2 * total) * _chi2_quantile(tail, 2 * total**2 / variance) if n else 0.0
+    wider, up = variance + largest**2, total + largest
+    high = wider / (2 * up) * _chi2_quantile(1 - tail, 2 * up**2 / wider) if up > 0 else np.nan
+    return {
+        "n": n, "estimate": total, "std_error": np.sqrt(variance), "conf_low": float(low), "conf_high": float(high),
+        "maximum": float(sizes.max()) if n else np.nan, "total": total,
+    }  # fmt: skip
+
+
+def availability(minutes: dict[str, float], exposure: float) -> dict[str, float]:
+    """Share of the time without outage, from the minutes of outage and the minutes watched (units × time)."""
+    kept = {"n": minutes["n"], "n_open": minutes["n_open"], "total": minutes["total"]}
+    if not exposure > 0 or minutes["total"] > exposure:
+        return kept
+    return kept | {
+        "estimate": 1 - minutes["estimate"] / exposure,
+        "std_error": minutes.get("std_error", np.nan) / exposure,
+        "conf_low": max(1 - minutes["conf_high"] / exposure, 0.0),
+        "conf_high": 1 - minutes["conf_low"] / exposure,
+    }
 
 
 def business_hours(start: np.ndarray, end: np.ndarray, opens: str, closes: str, weekmask: str, holidays: list[str]):

@@ -35,10 +35,10 @@ def ready(name: str, records: pd.DataFrame, table: Table, spec: KpiSpec, roster:
     undated = data[table.at].isna().to_numpy()
     enter(entries, name, data.index[undated], table.at, records.loc[data.index[undated], table.at], None, "no_start")
     data = data[~undated]
-    if roster is not None and "agent" in data and "agent" in roster:
-        strange = ~data["agent"].isin(roster["agent"]) & data["agent"].notna()
-        found = data.loc[strange, "agent"]
-        enter(entries, name, data.index[strange], "agent", found, found, "agent_not_in_roster")
+    if roster is not None and table.agent in data and "agent" in roster:
+        agent = data[table.agent]
+        strange = ~agent.isin(roster["agent"]) & agent.notna() & (agent.astype("string") != "")
+        enter(entries, name, data.index[strange], table.agent, agent[strange], agent[strange], "agent_not_in_roster")
     if entries:
         reasons = pd.Series([entry["reason"] for entry in entries]).value_counts()
         said = ", ".join(f"{count} {reason}" for reason, count in reasons.items())

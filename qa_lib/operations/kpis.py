@@ -13,16 +13,16 @@ import pandas as pd
 from qa_lib.criteria import Criterion
 from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.operations import kpi_estimates as numbers
+from qa_lib.operations.kpi_cases import Cases, cases_of
+from qa_lib.operations.kpi_periods import Base, Key, Periods, bounds, grouped, period_labels, read_period
 from qa_lib.operations.kpi_spec import Kpi, KpiSpec, read_kpi_spec
-from qa_lib.operations.kpi_tables import enter, prepare
+from qa_lib.operations.kpi_tables import prepare
 from qa_lib.results import Provenance, Result
 
-_HOUR = {"seconds": 3600.0, "minutes": 60.0, "hours": 1.0, "days": 1 / 24}
-_FREQUENCIES = {"D": "%Y-%m-%d", "W": "%G-W%V", "M": "%Y-%m", "Q": "%Y-Q%q", "Y": "%Y"}
 _MEASURES = [
-    "n", "n_open", "estimate", "std_error", "conf_low", "conf_high", "median", "median_low", "median_high", "p90",
-    "maximum", "total", "limit", "attainment", "attainment_low", "attainment_high", "target", "verdict", "alert",
-    "guardrail", "guardrail_verdict",
+    "n", "n_open", "estimate", "std_error", "conf_low", "conf_high", "median", "median_low", "median_high",
+    "p90", "p90_low", "p90_high", "maximum", "total", "limit", "attainment", "attainment_low", "attainment_high",
+    "target", "verdict", "alert", "guardrail", "guardrail_verdict",
 ]  # fmt: skip
 
 
@@ -49,18 +49,21 @@ def kpis(
     tables: Mapping[str, pd.DataFrame],
     spec: KpiSpec | Mapping | str | Path | None = None,
     by: str | Sequence[str] | None = None,
-    period: str | None = "M",
+    period: str | int | None = "M",
     conf_level: float = 0.95,
 ) -> Kpis:
     """KPIs of ``tables`` (tickets, calls, complaints, customers …, by name), per period and group.
 
     ``spec``: path or content of a study's kpis.yaml; None takes the one that ships, leaving out what the tables have
-    no columns for. ``period``: ``D, W, M, Q, Y`` or None for all time. ``by``: columns to split by; a table without
-    them is left out. Columns of ``tidy()``:
+    no columns for. ``period``: ``D, W, M, Q, Y`` for every period of that length, one alone (``2026-10-31``,
+    ``2026-W44``, ``2026-10``, ``2026-Q3``, ``2026``), or None for all time. ``by``: columns to split by; a table
+    without them is left out. Columns of ``tidy()``:
 
-    - ``term, period``, those of ``by``, ``unit``, ``n`` cases (``n_open`` still open), ``estimate`` (mean of finished
-      cases, or share) with Wilson or t interval; ``median`` with exact binomial interval and ``p90``, by
-      Kaplan–Meier where cases are open; ``maximum``, ``total``.
+    - ``term, period``, those of ``by``, ``unit``, ``n`` cases (``n_open`` still open), ``estimate`` with interval: the
+      mean of finished cases (t), a share (Wilson), events per base (exact Poisson, Garwood 1936), minutes of outage
+      in the period and the availability they leave (gamma, Fay and Feuer 1997), the share of variance between units
+      (F, Searle 1971); ``median`` and ``p90`` with exact binomial intervals, by Kaplan–Meier where cases are open;
+      ``maximum``, ``total``.
     - ``attainment``: share of cases that met the ``limit``, with Wilson interval. An open case past the limit has
       failed it; one not yet there is not counted.
     - ``verdict`` against ``target`` (of attainment where there is a limit, else of the estimate): ``met``,
@@ -82,38 +85,65 @@ def kpis(
     >>> rows.loc["response_time", ["n", "n_open", "estimate", "limit"]].tolist()
     [3.0, 1.0, 3.5, 4.0]
     """
-    if period is not None and period not in _FREQUENCIES:
-        raise ResponseError(f"kpis: period is {period!r}; allowed are {', '.join(_FREQUENCIES)} or None.")
+    asked = read_period(period)
     shipped, spec = spec is None, read_kpi_spec(spec)
     by = [by] if isinstance(by, str) else list(by or [])
     prepared, ledger = prepare(tables, spec)
     as_of = pd.Timestamp(spec.as_of) if spec.as_of else _latest(prepared, spec)
-    groups = {name: _groups(data, spec.tables[name].at, by, period) for name, data in prepared.items()}
-    rows, late = [], []
+    records = _Records(prepared, spec, by, asked, as_of, conf_level)
+    rows, wrong = [], []
     for kpi in spec.kpis:
-        if kpi.table not in prepared or (kpi.kind == "ratio" and kpi.base_table not in prepared):
-            continue
-        data = prepared[kpi.table]
-        if absent := [column for column in kpi.columns if column not in data]:
-            if shipped:
-                continue
-            raise ResponseError(f"{kpi.id}: {kpi.table} has no column {absent[0]!r}. Mend the spec or the export.")
-        if groups[kpi.table] is None:
-            continue
-        per_case, wrong = _cases(kpi, data, as_of, spec)
-        late += wrong
-        rows += _rows(kpi, per_case, prepared, groups, conf_level, by)
-    table = pd.DataFrame(rows, columns=["term", "period", *by, "unit", *_MEASURES])
-    table = _guard(table, spec, by, conf_level)
-    if late:
-        warnings.warn(f"kpis: {len(late)} cases end before they start; see the ledger.", DataWarning, stacklevel=2)
-        ledger = pd.concat([part for part in (ledger, pd.DataFrame(late)) if len(part)], ignore_index=True)
+        if _is_there(kpi, records, shipped):
+            per_case, late = cases_of(kpi, prepared[kpi.table], as_of, spec)
+            wrong += late
+            rows += [row | _judgement(kpi, row) for row in _rows(kpi, per_case, records)]
+    table = _guard(pd.DataFrame(rows, columns=["term", "period", *by, "unit", *_MEASURES]), spec, by, conf_level)
+    if asked.wanted is not None:
+        table = table[table["period"] == asked.wanted[-1]].reset_index(drop=True)
     reconciliation = pd.DataFrame(
         [(name, len(tables[name]), len(tables[name]) - len(data), len(data)) for name, data in prepared.items()],
         columns=["table", "raw", "put_aside", "used"],
     )
     settings = {"by": by, "period": period, "conf_level": conf_level, "as_of": str(as_of)}
-    return Kpis(table, ledger, reconciliation, spec, Provenance("kpis", int(reconciliation["used"].sum()), settings))
+    return Kpis(
+        table,
+        _entered(ledger, wrong),
+        reconciliation,
+        spec,
+        Provenance("kpis", int(reconciliation["used"].sum()), settings),
+    )
+
+
+def kpi_cases(
+    tables: Mapping[str, pd.DataFrame],
+    spec: KpiSpec | Mapping | str | Path | None,
+    kpi: str,
+    period: str | int | None = "M",
+) -> pd.DataFrame:
+    """The single cases behind a KPI: its table's columns with ``period``, ``value`` (of open cases NaN) and ``met``.
+
+    What league tables, control charts and the effects of actions are made of. ``value`` is 0 or 1 where the KPI is a
+    share; ``met`` is NaN without a limit. Raises ``ResponseError`` for an unknown KPI or one not made of cases.
+
+    >>> calls = pd.DataFrame({"call_id": [1, 2], "started": ["2026-10-01", "2026-10-02"], "wait_seconds": [20, 40]})
+    >>> kpi_cases({"calls": calls}, None, "speed_of_answer")[["period", "value", "met"]].values.tolist()
+    [['2026-10', 20.0, 1.0], ['2026-10', 40.0, 0.0]]
+    """
+    spec, asked = read_kpi_spec(spec), read_period(period)
+    chosen = {entry.id: entry for entry in spec.kpis}.get(kpi)
+    if chosen is None or chosen.kind in _OF_PERIODS:
+        known = ", ".join(entry.id for entry in spec.kpis if entry.kind not in _OF_PERIODS)
+        raise ResponseError(f"kpi_cases: {kpi!r} is no KPI of single cases. These are: {known}.")
+    prepared, _ = prepare({chosen.table: tables[chosen.table]}, spec)
+    data = prepared[chosen.table]
+    found, _ = cases_of(chosen, data, _latest(prepared, spec), spec)
+    value = found.value if found.done is None else np.where(found.done, found.value, np.nan)
+    met = found.met if found.met is not None else _within(chosen, value)
+    table = data.assign(period=period_labels(data[spec.tables[chosen.table].at], asked.unit), value=value, met=met)
+    return table if asked.wanted is None else table[table["period"] == asked.wanted[-1]]
+
+
+_OF_PERIODS = {"rate", "ratio", "throughput", "downtime", "availability"}
 
 
 def pareto(records: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -124,179 +154,194 @@ def pareto(records: pd.DataFrame, column: str) -> pd.DataFrame:
     """
     if column not in records:
         raise ResponseError(f"pareto: no column {column!r}. Columns are {', '.join(map(str, records.columns))}.")
-    counts = records[column].value_counts(sort=True).rename_axis("cause").reset_index(name="count")
+    named = records[column].where(records[column].astype("string").str.strip() != "")
+    counts = named.value_counts(sort=True).rename_axis("cause").reset_index(name="count")
     counts["share"] = counts["count"] / counts["count"].sum()
     return counts.assign(cumulative=counts["share"].cumsum())
 
 
 def _latest(prepared: Mapping[str, pd.DataFrame], spec: KpiSpec) -> pd.Timestamp:
-    """The last moment any table knows of: open cases are censored there."""
-    return max(prepared[name][t].max() for name in prepared for t in {spec.tables[name].at, *spec.tables[name].times}
-               if prepared[name][t].notna().any() and t != "promised")  # fmt: skip
+    """The last moment any table knows of, promises apart: open cases are censored there."""
+    promises = {(kpi.table, kpi.due) for kpi in spec.kpis if kpi.due}
+    moments = [
+        data[column].max()
+        for name, data in prepared.items()
+        for column in {spec.tables[name].at, *spec.tables[name].times}
+        if (name, column) not in promises
+    ]
+    return max(moment for moment in moments if not pd.isna(moment))
 
 
-def _groups(data: pd.DataFrame, at: str, by: list[str], period: str | None):
-    """Row positions per (period, group…), in order; None when the table lacks a grouping column."""
-    if any(column not in data for column in by):
-        return None
-    keys = pd.DataFrame({column: data[column].to_numpy() for column in by})
-    keys.insert(0, "period", _labels(data[at], period).to_numpy())
-    grouped = keys.groupby(list(keys.columns), sort=True)
-    return {key if isinstance(key, tuple) else (key,): places for key, places in grouped.indices.items()}
+class _Records:
+    """The prepared tables with their rows by period and group, found once per table and event."""
+
+    def __init__(self, prepared, spec: KpiSpec, by: list[str], periods: Periods, as_of, conf_level: float) -> None:
+        self.prepared, self.spec, self.by, self.periods = prepared, spec, by, periods
+        self.as_of, self.conf_level = as_of, conf_level
+        self._groups: dict[tuple[str, str], dict[Key, np.ndarray] | None] = {}
+
+    def groups(self, table: str, at: str | None = None) -> dict[Key, np.ndarray] | None:
+        """Row positions of a table per key; None when it lacks a grouping column or its rows are of longer periods."""
+        at = at or self.spec.tables[table].at
+        if (table, at) not in self._groups:
+            short = self.periods.shorter_than(self.spec.tables[table].each)
+            found = None if short else grouped(self.prepared[table], at, self.by, self.periods)
+            self._groups[table, at] = found
+        return self._groups[table, at]
+
+    def base(self, kpi: Kpi) -> Base:
+        table = kpi.base_table or kpi.table
+        described = self.spec.tables[table]
+        return Base(self.prepared[table], kpi, described.at, described.each, self.by)
+
+    def watched(self, period: str) -> tuple[float, float]:
+        """First and last moment of a period (ns), within what the records can know of."""
+        first, last = bounds(period)
+        if period == "all":
+            starts = (data[self.spec.tables[name].at].min() for name, data in self.prepared.items())
+            first = min(starts).to_datetime64()
+        last = min(last, self.as_of.to_datetime64())
+        return tuple(float(moment.astype("M8[ns]").astype(np.int64)) for moment in (first, last))
+
+    def keys(self, kpi: Kpi) -> list[Key]:
+        """Every period and group any table knows of, from the first in which this KPI's own tables have a record."""
+        own = {*self.groups(kpi.table), *((self.groups(kpi.base_table) or {}) if kpi.base_table else {})}
+        first = min((key[0] for key in own), default="")
+        everything = set(own).union(*(self.groups(name) or {} for name in self.prepared))
+        return sorted(key for key in everything if key[0] >= first)
 
 
-def _labels(moments: pd.Series, period: str | None) -> pd.Series:
-    if period is None:
-        return pd.Series("all", index=moments.index)
-    if period == "W":
-        day = moments.dt.normalize()
-        monday, unique = pd.factorize(day - pd.to_timedelta(day.dt.day_of_week, unit="D"))
-        return pd.Series(pd.DatetimeIndex(unique).strftime(_FREQUENCIES["W"]).to_numpy()[monday], index=moments.index)
-    code, unique = pd.factorize(moments.dt.to_period(period))
-    return pd.Series(pd.PeriodIndex(unique).strftime(_FREQUENCIES[period])[code], index=moments.index)
+def _is_there(kpi: Kpi, records: _Records, shipped: bool) -> bool:
+    """Whether the tables hold what the KPI needs; a study's own spec must not name columns that are absent."""
+    needed = {kpi.table: kpi.columns} | ({kpi.base_table: kpi.base_columns} if kpi.base_table else {})
+    if any(table not in records.prepared for table in needed):
+        return False
+    absent = [(table, c) for table, columns in needed.items() for c in columns if c not in records.prepared[table]]
+    if absent and not shipped:
+        table, column = absent[0]
+        raise ResponseError(f"{kpi.id}: {table} has no column {column!r}. Mend the spec or the export.")
+    splits = all(column in records.prepared[table] for table in needed for column in records.by)
+    return not absent and splits and records.groups(kpi.table) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class _Cases:
-    """Per case of a table: value (NaN unknown), whether it is finished, whether it met the limit (NaN undecided)."""
-
-    value: np.ndarray
-    done: np.ndarray | None = None
-    met: np.ndarray | None = None
-    unit: np.ndarray | None = None
-
-
-def _cases(kpi: Kpi, data: pd.DataFrame, as_of: pd.Timestamp, spec: KpiSpec) -> tuple[_Cases, list[dict]]:
-    wrong: list[dict] = []
-    if kpi.kind == "duration":
-        return _durations(kpi, data, as_of, spec, wrong), wrong
-    if kpi.kind == "on_time":
-        due, end = data[kpi.due], data[kpi.end]
-        hit = np.where(due.isna() | (end.isna() & (due >= as_of)), np.nan, (end <= due).astype(float))
-        return _Cases(hit), wrong
-    if kpi.kind == "same_day":
-        return _Cases((data[kpi.end].dt.normalize() == data[kpi.start].dt.normalize()).to_numpy(float)), wrong
-    if kpi.kind == "present":
-        return _Cases(_filled(data[kpi.column]).astype(float)), wrong
-    if kpi.kind == "share":
-        return _Cases(_holds(data[kpi.column], kpi.equals or ["1", "true", "yes"])), wrong
-    if kpi.kind == "repeat":
-        return _Cases(_repeats(data, kpi, spec.tables[kpi.table].at)), wrong
-    if kpi.kind in {"top_box", "nps", "mean", "consistency", "rate"}:
-        value = pd.to_numeric(data[kpi.column], errors="coerce").to_numpy(float)
-        base = data[kpi.unit_of].to_numpy() if kpi.unit_of else None
-        if kpi.kind == "rate":
-            base = pd.to_numeric(data[kpi.base], errors="coerce").to_numpy(float)
-        return _Cases(value, unit=base), wrong
-    if kpi.kind == "throughput":
-        agent, _ = pd.factorize(data[kpi.agent])
-        day = data[kpi.end].to_numpy("M8[D]")
-        known = (agent >= 0) & ~np.isnat(day)
-        return _Cases(np.where(known, agent * 1e6 + day.astype(np.int64), np.nan)), wrong
-    return _Cases(np.zeros(len(data)), unit=data[kpi.distinct].to_numpy() if kpi.distinct else None), wrong
+def _entered(ledger: pd.DataFrame, wrong: list[dict]) -> pd.DataFrame:
+    """The ledger with the cases that end before they start, each once."""
+    if not wrong:
+        return ledger
+    late = pd.DataFrame(wrong).drop_duplicates(["file", "row", "column", "reason"])
+    warnings.warn(f"kpis: {len(late)} cases end before they start; see the ledger.", DataWarning, stacklevel=3)
+    return pd.concat([part for part in (ledger, late) if len(part)], ignore_index=True)
 
 
-def _durations(kpi: Kpi, data: pd.DataFrame, as_of: pd.Timestamp, spec: KpiSpec, wrong: list[dict]) -> _Cases:
-    start, end = data[kpi.start], data[kpi.end]
-    done = end.notna().to_numpy()
-    until = end.where(done, as_of)
-    if kpi.business_hours:
-        c = spec.calendar
-        hours = numbers.business_hours(start.to_numpy(), until.to_numpy(), c.opens, c.closes, c.weekmask, c.holidays)
+def _rows(kpi: Kpi, cases: Cases, records: _Records) -> list[dict]:
+    if kpi.kind in ("downtime", "availability"):
+        found = _outages(kpi, cases, records)
+    elif kpi.kind == "ratio":
+        found = _ratios(kpi, cases, records)
+    elif kpi.kind == "rate":
+        base, own = records.base(kpi), records.groups(kpi.table)
+        found = {key: _rate(kpi, cases.value[places], base.at(key), records.conf_level) for key, places in own.items()}
     else:
-        hours = ((until - start) / pd.Timedelta(hours=1)).to_numpy(float)
-    value = hours * _HOUR.get(kpi.unit, 1.0)
-    backwards = done & (end < start).to_numpy()
-    enter(wrong, kpi.table, data.index[backwards], kpi.end, end[backwards], None, f"before_{kpi.start}")
-    value[backwards] = np.nan
-    value[~done & (value < 0)] = 0.0
-    limit = np.nan if kpi.limit is None else kpi.limit
-    met = np.where(value > limit, 0.0, np.where(done, 1.0, np.nan))
-    return _Cases(value, done, np.where(np.isnan(value), np.nan, met))
+        own = records.groups(kpi.table, kpi.end if kpi.kind == "throughput" else None)
+        found = {key: _estimate(kpi, cases, places, records.conf_level) for key, places in own.items()}
+    names = ["period", *records.by]
+    return [
+        {"term": kpi.id, **dict(zip(names, key, strict=True)), "unit": kpi.unit, **row} for key, row in found.items()
+    ]
 
 
-def _filled(column: pd.Series) -> np.ndarray:
-    filled = column.notna().to_numpy()
-    return filled & (column != "").fillna(False).to_numpy(bool) if column.dtype.kind in "OU" else filled
+def _rate(kpi: Kpi, value: np.ndarray, base: float, conf_level: float) -> dict:
+    hits = float(np.nansum(value))
+    if not base >= hits:
+        return {"n": base}
+    return numbers.share_of(base - hits if kpi.complement else hits, base, conf_level)
 
 
-def _holds(column: pd.Series, wanted: list[str]) -> np.ndarray:
-    """1 where the cell is one of the words, 0 where another, NaN where blank; compared once per distinct cell."""
-    code, distinct = pd.factorize(column)
-    words = [str(value).strip().lower().removesuffix(".0") for value in distinct]
-    low = {word.lower() for word in wanted}
-    hit = np.array([np.nan if word == "" else float(word in low) for word in words] + [np.nan])
-    return hit[code]
-
-
-def _repeats(data: pd.DataFrame, kpi: Kpi, at: str) -> np.ndarray:
-    """1 where the same customer raised the same problem within the window before; NaN without a customer."""
-    order = data[[kpi.customer, kpi.problem, at]].reset_index(drop=True).sort_values(at, kind="stable")
-    gap = order.groupby([kpi.customer, kpi.problem], sort=False)[at].diff()
-    repeat = (gap <= pd.Timedelta(days=kpi.window_days)).astype(float)
-    repeat[order[kpi.customer].isna() | order[kpi.problem].isna()] = np.nan
-    return repeat.sort_index().to_numpy()
-
-
-def _rows(kpi: Kpi, cases: _Cases, prepared, groups, conf_level: float, by: list[str]) -> list[dict]:
-    own, base = groups[kpi.table], None
-    if kpi.kind == "ratio":
-        base = groups[kpi.base_table]
-        if base is None:
-            return []
-        customers = pd.to_numeric(prepared[kpi.base_table][kpi.base], errors="coerce").to_numpy(float)
-    rows = []
-    for key in own if base is None else sorted({*own, *base}):
+def _ratios(kpi: Kpi, cases: Cases, records: _Records) -> dict[Key, dict]:
+    """Events (or the distinct who had them) per base: shares of it, or counts that may exceed it."""
+    own, base, found = records.groups(kpi.table), records.base(kpi), {}
+    for key in records.keys(kpi):
         places = own.get(key, np.array([], dtype=int))
-        if base is not None:
-            hit = len(places) if cases.unit is None else len(pd.unique(cases.unit[places]))
-            of = float(np.nansum(customers[base[key]])) if key in base else 0.0
-            found = numbers.share_of(float(hit), of, conf_level) if of >= hit else {"n": of}
+        places = places[np.isfinite(cases.value[places])]
+        hits = float(len(places) if cases.unit is None else len(pd.unique(cases.unit[places])))
+        of = base.at(key)
+        if kpi.unit == "count":
+            found[key] = numbers.events_per(hits, of, records.conf_level)
         else:
-            found = _estimate(kpi, cases, places, conf_level)
-        rows.append({"term": kpi.id, **dict(zip(["period", *by], key, strict=True)), "unit": kpi.unit, **found})
-        rows[-1] |= _judgement(kpi, rows[-1])
-    return rows
+            found[key] = numbers.share_of(hits, of, records.conf_level) if of >= hits else {"n": of}
+    return found
 
 
-def _estimate(kpi: Kpi, cases: _Cases, places: np.ndarray, conf_level: float) -> dict:
+def _outages(kpi: Kpi, cases: Cases, records: _Records) -> dict[Key, dict]:
+    """Minutes of outage in each period, cut at its ends, or the share of the time without."""
+    base = records.base(kpi) if kpi.kind == "availability" else None
+    data, found = records.prepared[kpi.table], {}
+    rows = {(): np.arange(len(data))}
+    if records.by:
+        keys = data[records.by].reset_index(drop=True).groupby(records.by, sort=False).indices
+        rows = {key if isinstance(key, tuple) else (key,): places for key, places in keys.items()}
+    longest = float(np.nanmax(cases.met - cases.value, initial=0)) / 60e9
+    for key in records.keys(kpi):
+        places = rows.get(key[1:], np.array([], dtype=int))
+        first, last = records.watched(key[0])
+        minutes = (np.minimum(cases.met[places], last) - np.maximum(cases.value[places], first)) / 60e9
+        lasting = minutes > 0
+        row = numbers.total_of(minutes[lasting], longest, records.conf_level)
+        row["n_open"] = int((~cases.done[places][lasting]).sum())
+        if base is not None:
+            row = numbers.availability(row, base.at(key) * (last - first) / 60e9)
+        elif kpi.unit in ("hours", "days", "seconds"):
+            scale = {"hours": 1 / 60, "days": 1 / 1440, "seconds": 60.0}[kpi.unit]
+            row |= {name: row[name] * scale for name in row if name not in ("n", "n_open")}
+        found[key] = row
+    return found
+
+
+def _estimate(kpi: Kpi, cases: Cases, places: np.ndarray, conf_level: float) -> dict:
     value = cases.value[places]
-    if kpi.kind == "throughput":
-        agent_days = np.unique(value[np.isfinite(value)], return_counts=True)[1]
-        return numbers.mean(agent_days.astype(float), conf_level)
     known = np.isfinite(value)
-    if kpi.kind == "rate":
-        both = known & np.isfinite(cases.unit[places])
-        return numbers.share_of(value[both].sum(), cases.unit[places][both].sum(), conf_level)
+    if kpi.kind == "throughput":
+        agent_days = np.unique(value[known], return_counts=True)[1]
+        return numbers.mean(agent_days.astype(float), conf_level)
     if kpi.kind == "consistency":
         both = known & ~pd.isna(cases.unit[places])
-        estimate, _ = numbers.between_share(value[both], cases.unit[places][both].astype(str))
-        return {"n": int(both.sum()), "estimate": estimate}
+        return numbers.between_share(value[both], cases.unit[places][both].astype(str), conf_level)
     value = value[known]
     if kpi.kind == "top_box":
         return numbers.share(value >= kpi.limit, conf_level)
     if kpi.kind == "nps":
         return numbers.net_promoter(value, conf_level)
     if kpi.kind == "mean":
-        met = (value <= kpi.limit if kpi.better == "lower" else value >= kpi.limit) if kpi.limit is not None else None
-        return numbers.mean(value, conf_level) | _middle(value, None, conf_level) | _attained(kpi, met, conf_level)
+        met = _within(kpi, value).astype(bool) if kpi.limit is not None else None
+        return numbers.mean(value, conf_level) | _quantiles(value, None, conf_level) | _attained(kpi, met, conf_level)
     if kpi.kind == "duration":
         done, met = cases.done[places][known], cases.met[places][known]
         found = numbers.mean(value[done], conf_level) | {"n": len(value), "n_open": int((~done).sum())}
-        found |= {"total": value.sum()} | _middle(value, done, conf_level)
+        found |= {"total": value.sum()} | _quantiles(value, done, conf_level)
         return found | _attained(kpi, met[np.isfinite(met)].astype(bool), conf_level)
     return numbers.share(value, conf_level)
 
 
-def _middle(value: np.ndarray, done: np.ndarray | None, conf_level: float) -> dict:
+def _within(kpi: Kpi, value: np.ndarray) -> np.ndarray:
+    """1 where a value keeps the limit, NaN where there is no value or no limit."""
+    if kpi.limit is None:
+        return np.full(len(value), np.nan)
+    kept = value <= kpi.limit if kpi.better == "lower" else value >= kpi.limit
+    return np.where(np.isnan(value), np.nan, kept)
+
+
+def _quantiles(value: np.ndarray, done: np.ndarray | None, conf_level: float) -> dict:
+    """Median and 90th percentile with intervals, by Kaplan–Meier where cases are open."""
     if len(value) == 0:
         return {}
-    if done is None or done.all():
-        middle, p90 = numbers.median(value, conf_level), np.quantile(value, 0.9)
-    else:
-        middle = numbers.kaplan_meier(value, done, 0.5, conf_level)
-        p90 = numbers.kaplan_meier(value, done, 0.9, conf_level)[0]
-    return dict(zip(["median", "median_low", "median_high"], middle, strict=True)) | {"p90": p90}
+    found = {}
+    for name, p in (("median", 0.5), ("p90", 0.9)):
+        if done is None or done.all():
+            bounded = numbers.quantile(value, p, conf_level)
+        else:
+            bounded = numbers.kaplan_meier(value, done, p, conf_level)
+        found |= dict(zip([name, f"{name}_low", f"{name}_high"], bounded, strict=True))
+    return found
 
 
 def _attained(kpi: Kpi, met: np.ndarray | None, conf_level: float) -> dict:
@@ -330,7 +375,7 @@ def _guard(table: pd.DataFrame, spec: KpiSpec, by: list[str], conf_level: float)
     change = ordered["estimate"] - before["estimate"]
     error = np.sqrt(ordered["std_error"].astype(float) ** 2 + before["std_error"].astype(float) ** 2)
     sign = ordered["term"].map(better).map({"higher": -1.0, "lower": 1.0})
-    quantile = numbers.norm.ppf(conf_level)
+    quantile = numbers.ndtri(conf_level)
     verdict = np.where(
         change.isna() | error.isna(), "open", np.where(sign * change > quantile * error, "worse", "held")
     )

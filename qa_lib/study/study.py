@@ -180,8 +180,24 @@ class Study:
     def customers(self) -> pd.DataFrame | None:
         return self._records("customers")
 
+    def outages(self) -> pd.DataFrame | None:
+        return self._records("outages")
+
+    def facilities(self) -> pd.DataFrame | None:
+        return self._records("facilities")
+
+    def operations(self) -> dict[str, pd.DataFrame]:
+        """The operations records there are, by name, and the roster: what ``qa.kpis`` takes."""
+        names = ("tickets", "calls", "complaints", "customers", "outages", "facilities", "roster")
+        tables = {name: getattr(self, name)() for name in names}
+        return {name: table for name, table in tables.items() if table is not None}
+
     def monitoring(self) -> pd.DataFrame | None:
         return self._records("monitoring")
+
+    def notes(self) -> pd.DataFrame | None:
+        """Improvement notes: agent, date, item (blank: the whole score), note."""
+        return self._table("notes.csv")
 
     def roster(self) -> pd.DataFrame | None:
         return self._table("roster.csv")
@@ -190,7 +206,17 @@ class Study:
         return self._table("contacts.csv")
 
     def actions(self) -> pd.DataFrame | None:
-        return self._table("actions.csv")
+        """The PDCA log, ``expected`` and ``cost`` as numbers, blank cells missing."""
+        table = self._table("actions.csv")
+        if table is None:
+            return None
+        table = table.mask(table == "")
+        for column in {"expected", "cost"} & set(table.columns):
+            numbers = pd.to_numeric(table[column], errors="coerce")
+            if (text := table[column][numbers.isna() & table[column].notna()]).size:
+                raise StudyError(f"{self.path / 'actions.csv'}: {column} {text.iloc[0]!r} is not a number.")
+            table[column] = numbers
+        return table
 
     def _records(self, folder: str) -> pd.DataFrame | None:
         """All tables of a folder under one another, as text; None when there is no such folder."""
