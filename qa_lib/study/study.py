@@ -90,6 +90,28 @@ class Exclusion(Record):
         return self
 
 
+Statement = str | Words | None
+
+
+class Disclosure(Record):
+    """What a survey report must disclose (AAPOR's code, section III) and only the study's owner knows."""
+
+    strategy: Statement = None
+    sponsor: Statement = None
+    conducted_by: Statement = None
+    population: Statement = None
+    frame: Statement = None
+    sampling: Statement = None
+    recruitment: Statement = None
+    mode: Statement = None
+    field_dates: Statement = None
+    weighting: Statement = None
+    quality: Statement = None
+    ethics: Statement = None
+    sample_size_rationale: Statement = None
+    limitations: Statement = None
+
+
 class StudyFile(Record):
     """study.yaml."""
 
@@ -109,7 +131,7 @@ class StudyFile(Record):
     targets: dict[str, float] = {}
     index_mapping: Literal["minmax", "ratio"] = "minmax"
     minimum_cell: int = Field(default=10, ge=1)
-    disclosure: dict[str, str | Words] = {}
+    disclosure: Disclosure = Disclosure()
 
 
 @dataclass(frozen=True)
