@@ -51,7 +51,8 @@ _ROOMS = {
     },
     "operations": {
         "kpis": ("kpis", "kpi_cases", "pareto"),
-        "scorecards": ("score_contacts", "follow_up"),
+        "scorecards": ("score_contacts",),
+        "monitoring": ("monitored", "agent_reviews", "item_focus", "follow_up"),
         "sampling": ("monitoring_plan",),
         "agreement": ("agreement",),
         "calibration": ("calibrate",),

@@ -8,9 +8,8 @@ import pytest
 
 import qa_lib as qa
 from qa_lib.errors import ResponseError, StudyError
-from qa_lib.operations.calibration import calibrate
 from qa_lib.operations.rubric import read_rubric
-from qa_lib.operations.scorecards import band_of, follow_up
+from qa_lib.operations.scorecards import band_of
 
 DEMO = Path(__file__).parent.parent / "data" / "raw" / "demo"
 RUBRIC = {
@@ -70,7 +69,7 @@ def test_notes_are_followed_to_their_effect():
     levels = np.r_[np.tile([0, 5], 10), np.tile([10, 5], 10)]
     table = pd.DataFrame({"agent": "u", "a": levels, "bad": "no", "e": 4, "date": dates})
     notes = pd.DataFrame({"agent": ["u"], "item": ["a"], "date": ["2026-01-21"]})
-    effect = follow_up(qa.score_contacts(table, RUBRIC), notes).iloc[0]
+    effect = qa.follow_up(qa.score_contacts(table, RUBRIC), notes).iloc[0]
     assert (effect["estimate"], effect["verdict"]) == (50, "improved")
 
 
@@ -91,14 +90,14 @@ def test_rubric_mistakes_are_named():
         qa.score_contacts(records().drop(columns="e"), RUBRIC)
 
 
-@pytest.mark.parametrize("name", ["service_contact", "counter_visit"])
+@pytest.mark.parametrize("name", ["service_contact", "counter_visit", "service_standards"])
 def test_shipped_rubrics_are_whole(name):
     assert read_rubric(name).weights().sum() == pytest.approx(1)
 
 
 def test_the_severe_monitor_of_the_demo_is_found():
     scored = qa.score_contacts(qa.read_study(DEMO).monitoring(), DEMO / "monitoring" / "scorecard.yaml")
-    result = calibrate(scored)
+    result = qa.calibrate(scored)
     monitors = result.monitors.set_index("term")
     assert monitors["verdict"].to_dict() == {
         "mei": "certified",
@@ -120,6 +119,6 @@ def test_a_drifting_monitor_is_retrained():
             date = str((pd.Timestamp("2026-01-01") + pd.Timedelta(days=day)).date())
             rows.append({"contact_id": day, "agent": "u", "monitor": monitor, "date": date, "a": met})
     rubric = {"id": "ten", "groups": [{"id": "g", "weight": 1, "items": [{"id": "a", "elements": list("abcdefghij")}]}]}
-    monitors = calibrate(qa.score_contacts(pd.DataFrame(rows), rubric), tolerance=15).monitors.set_index("term")
+    monitors = qa.calibrate(qa.score_contacts(pd.DataFrame(rows), rubric), tolerance=15).monitors.set_index("term")
     assert monitors.loc["r", "verdict"] == "retrain"
     assert monitors.loc["r", "drift"] == pytest.approx(-9, abs=1.5)

@@ -68,7 +68,8 @@ class RubricGroup(Record):
 
 
 class Rubric(Record):
-    """A scorecard. Weights of groups sum to one; ``pass_mark`` and the lower edges of ``bands`` are of 0–100."""
+    """A scorecard. Weights of groups sum to one; ``pass_mark`` and the lower edges of ``bands`` are of 0–100; a core
+    item fails below ``core_pass`` of its points; an item's mean should reach ``standard``."""
 
     id: str
     name: dict[str, str] = {}
@@ -76,6 +77,7 @@ class Rubric(Record):
     pass_mark: float = 75
     bands: dict[str, float] = {"excellent": 90, "good": 85, "improve": 75, "fail": 0}
     standard: float = Field(default=0.75, ge=0, le=1)
+    core_pass: float = Field(default=0.5, ge=0, le=1)
 
     @model_validator(mode="after")
     def _whole(self) -> Rubric:
@@ -99,7 +101,8 @@ class Rubric(Record):
 
 
 def read_rubric(rubric: Rubric | Mapping | str | Path) -> Rubric:
-    """A rubric from a YAML file, its content, or the name of one that ships (service_contact, counter_visit).
+    """A rubric from a YAML file, its content, or the name of one that ships (service_contact, counter_visit,
+    service_standards).
 
     >>> [group.id for group in read_rubric("service_contact").groups]
     ['staff', 'process', 'accuracy']

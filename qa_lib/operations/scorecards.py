@@ -1,7 +1,8 @@
-"""Monitored contacts scored by a rubric: agents, items, training needs, and whether improvement notes helped."""
+"""Monitored contacts scored by a rubric: agents, items, training needs."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +10,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import t as t_distribution
-from scipy.stats import ttest_ind
 
-from qa_lib.errors import ResponseError
+from qa_lib.errors import DataWarning, ResponseError
+from qa_lib.operations.kpi_tables import LEDGER_COLUMNS, enter
 from qa_lib.operations.rubric import Rubric, read_rubric
 from qa_lib.results import Provenance, Result
+from qa_lib.study.dates import labels, parse_dates, unit_of
+
+CERTIFIED = ("yes", "true", "1")
 
 
 @dataclass(frozen=True, slots=True)
 class Scorecards(Result):
     """``contacts``: the records with ``score`` (0–100), ``core_failed``, ``passed``, ``band``. ``item_scores``: share
-    of points per contact and item. ``agents``, ``items``, ``groups``: means with intervals on 0–100. ``training``: a
-    row per agent and item below standard, ``need`` proven or likely."""
+    of points per record and item. ``agents``, ``items``, ``groups``: means with intervals on 0–100. ``training``: a
+    row per agent and item below standard, ``need`` proven or likely. ``unit``: which contact a record is of, for a
+    contact scored by several monitors counts once, with their mean. ``ledger``: what was wrong with the records."""
 
     contacts: pd.DataFrame
     item_scores: pd.DataFrame
@@ -28,7 +33,11 @@ class Scorecards(Result):
     items: pd.DataFrame
     groups: pd.DataFrame
     training: pd.DataFrame
+    ledger: pd.DataFrame
+    unit: np.ndarray
     rubric: Rubric
+    agent: str
+    date: str
     provenance: Provenance
 
     def tidy(self) -> pd.DataFrame:
@@ -36,26 +45,33 @@ class Scorecards(Result):
         return pd.concat([part.assign(level=level) for level, part in parts.items()], ignore_index=True)
 
     def glance(self) -> pd.DataFrame:
-        score, passed = self.contacts["score"], self.contacts["passed"]
-        facts = {"n": len(score), "score": score.mean(), "passed": passed.mean(), "rubric": self.rubric.id}
-        return pd.DataFrame([facts | {"core_failed": self.contacts["core_failed"].mean()}])
+        means = once_per_contact(self.contacts[["score", "passed", "core_failed"]], self.unit).mean()
+        facts = {"n": len(np.unique(self.unit)), "records": len(self.contacts), "rubric": self.rubric.id}
+        return pd.DataFrame([facts | means.to_dict()])
 
 
 def score_contacts(
     records: pd.DataFrame,
     rubric: Rubric | Mapping | str | Path,
     agent: str = "agent",
+    period: str | int | None = None,
+    date: str = "date",
+    roster: pd.DataFrame | None = None,
     conf_level: float = 0.95,
 ) -> Scorecards:
     """Score monitored contacts: a row per contact (and monitor), a column per rubric item holding its level.
 
     The score is the weighted share of points × 100; items left blank do not count, their weight goes to the others.
-    A contact passes at the pass mark when no core item lost all its points. Intervals are t intervals of means over
-    contacts; a training need is ``proven`` when an agent's whole interval on an item lies below the rubric's
-    standard, ``likely`` when only the mean does.
+    A contact passes at the pass mark when every core item reached ``core_pass`` of its points. Intervals are t
+    intervals of means over contacts (one scored by several monitors, known by ``contact_id``, counts once); a training
+    need is ``proven`` when an agent's whole interval on an item lies below the rubric's standard, ``likely`` when only
+    the mean does. ``period`` (day, week, month, quarter, year) keeps the records of that ``date``.
 
-    Raises ResponseError for absent columns, an empty table and a level the rubric does not know; StudyError for a
-    rubric that breaks its schema, its weights included.
+    A record that stands twice (same ``contact_id`` and ``monitor``) counts once; with a ``roster``, agents who are not
+    on it and monitors who are not certified are entered in the ``ledger`` and stay: ``DataWarning``.
+
+    Raises ResponseError for absent columns, an empty table or period and a level the rubric does not know; StudyError
+    for a rubric that breaks its schema, its weights included.
 
     >>> import pandas as pd
     >>> records = pd.DataFrame({"agent": ["ann", "bo"], "clean": ["yes", "no"], "signs": ["yes", "yes"],
@@ -64,40 +80,93 @@ def score_contacts(
     [[100.0, True], [56.7, False]]
     """
     rubric = read_rubric(rubric)
-    if records.empty:
-        raise ResponseError("score_contacts: no records.")
-    if absent := [name for name in (agent, *(item.id for item in rubric.items)) if name not in records]:
-        raise ResponseError(f"score_contacts: no column {', '.join(absent)}. Rubric {rubric.id} needs them.")
+    records, ledger = _ready(records, rubric, agent, period, date, roster)
     shares = pd.DataFrame({item.id: _points(records[item.id], item.scores) for item in rubric.items})
+    records = records.reset_index(drop=True)
     total = weighted_score(shares.to_numpy(), rubric.weights())
     core = [item.id for item in rubric.items if item.core]
-    failed = (shares[core] == 0).any(axis=1) if core else pd.Series(False, index=shares.index)
-    contacts = records.assign(score=total, core_failed=failed.to_numpy())
+    failed = (shares[core] < rubric.core_pass).any(axis=1)
+    contacts = records.assign(score=total, core_failed=failed)
     contacts["passed"] = (contacts["score"] >= rubric.pass_mark) & ~contacts["core_failed"]
     contacts["band"] = band_of(total, rubric.bands)
+    unit = pd.factorize(records["contact_id"])[0] if "contact_id" in records else np.arange(len(records))
+    parts = once_per_contact(shares, unit)
     groups = pd.DataFrame(
-        {g.id: weighted_score(shares[[i.id for i in g.items]].to_numpy(), np.array([i.weight for i in g.items]))
+        {g.id: weighted_score(parts[[i.id for i in g.items]].to_numpy(), np.array([i.weight for i in g.items]))
          for g in rubric.groups}
     )  # fmt: skip
-    agents = _by_agent(contacts, agent, rubric, conf_level)
-    items = _means(100 * shares, conf_level).assign(
+    items = _means(100 * parts, conf_level).assign(
         group=[g.id for g in rubric.groups for _ in g.items],
         touchpoint=[item.touchpoint for item in rubric.items],
         element=[item.element for item in rubric.items],
     )
-    training = _training(shares, records[agent].to_numpy(), rubric.standard, conf_level)
-    provenance = Provenance("score_contacts", len(records), {"rubric": rubric.id, "conf_level": conf_level})
-    return Scorecards(contacts, shares, agents, items, _means(groups, conf_level), training, rubric, provenance)
+    who = records[agent].groupby(unit, sort=True).first().to_numpy()
+    settings = {"rubric": rubric.id, "period": period, "conf_level": conf_level}
+    return Scorecards(
+        contacts,
+        shares,
+        _by_agent(contacts, unit, who, rubric, conf_level),
+        items,
+        _means(groups, conf_level),
+        _training(parts, who, rubric.standard, conf_level),
+        ledger,
+        unit,
+        rubric,
+        agent,
+        date,
+        Provenance("score_contacts", len(records), settings),
+    )
+
+
+def once_per_contact(values: pd.DataFrame, unit: np.ndarray) -> pd.DataFrame:
+    """The mean of each contact over the monitors who scored it (contacts × columns), in the order of ``unit``."""
+    return values.astype(float).groupby(unit, sort=True).mean()
+
+
+def _ready(records: pd.DataFrame, rubric: Rubric, agent: str, period, date: str, roster) -> tuple:
+    """The period's records without copies, and the ledger; the index counts rows of the table handed in."""
+    if records.empty:
+        raise ResponseError("score_contacts: no records.")
+    needed = [agent, *([date] if period is not None else []), *(item.id for item in rubric.items)]
+    if absent := [name for name in needed if name not in records]:
+        raise ResponseError(f"score_contacts: no column {', '.join(absent)}. Rubric {rubric.id} needs them.")
+    records = records.reset_index(drop=True)
+    if period is not None:
+        inside = labels(parse_dates(records[date]), unit_of(str(period))) == str(period)
+        records = records[inside.fillna(False).astype(bool)]
+        if records.empty:
+            raise ResponseError(f"score_contacts: no contact was monitored in {period}.")
+    entries: list[dict] = []
+    if {"contact_id", "monitor"} <= set(records):
+        copies = records.duplicated(["contact_id", "monitor"])
+        found = records.loc[copies, "contact_id"]
+        enter(entries, "monitoring", found.index, "contact_id", found, None, "duplicate_id")
+        records = records[~copies]
+    if roster is not None:
+        _held_against(roster, records, agent, entries)
+    if entries:
+        reasons = pd.Series([entry["reason"] for entry in entries]).value_counts()
+        said = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        warnings.warn(f"monitoring: {said}; see the ledger.", DataWarning, stacklevel=3)
+    return records, pd.DataFrame(entries, columns=LEDGER_COLUMNS)
+
+
+def _held_against(roster: pd.DataFrame, records: pd.DataFrame, agent: str, entries: list[dict]) -> None:
+    strange = records.loc[~records[agent].isin(roster["agent"]), agent]
+    enter(entries, "monitoring", strange.index, agent, strange, strange, "agent_not_in_roster")
+    if "monitor" in records and "certified" in roster:
+        certified = roster.loc[roster["certified"].astype(str).str.lower().isin(CERTIFIED), "agent"]
+        others = records.loc[~records["monitor"].isin(certified), "monitor"]
+        enter(entries, "monitoring", others.index, "monitor", others, others, "monitor_not_certified")
 
 
 def _points(levels: pd.Series, scores: Mapping[str, float]) -> np.ndarray:
     """Share of the item's points per record, NaN where blank."""
     text = levels.astype("string").str.strip().str.lower().str.removesuffix(".0").replace("", pd.NA)
-    unknown = text.notna() & ~text.isin(list(scores))
-    if unknown.any():
-        row = int(np.flatnonzero(unknown)[0])
+    unknown = text[text.notna() & ~text.isin(list(scores))]
+    if len(unknown):
         raise ResponseError(
-            f"score_contacts: row {row + 1}, {levels.name}: {text.iloc[row]!r} is not a level. "
+            f"score_contacts: row {unknown.index[0] + 1}, {levels.name}: {unknown.iloc[0]!r} is not a level. "
             f"Allowed: {', '.join(scores)}."
         )
     return text.map(scores).to_numpy(dtype=float, na_value=np.nan)
@@ -134,17 +203,17 @@ def _means(scores: pd.DataFrame, conf_level: float) -> pd.DataFrame:
     return found.rename_axis("term").reset_index()
 
 
-def _by_agent(contacts: pd.DataFrame, agent: str, rubric: Rubric, conf_level: float) -> pd.DataFrame:
-    grouped = contacts.groupby(agent)
+def _by_agent(contacts: pd.DataFrame, unit: np.ndarray, who: np.ndarray, rubric: Rubric, conf_level: float):
+    means = once_per_contact(contacts[["score", "passed", "core_failed"]], unit).assign(term=who)
+    grouped = means.groupby("term")
     table = grouped["score"].agg(n="count", estimate="mean", sd="std")
     table["std_error"], half = _interval(table["n"], table["sd"], conf_level)
-    table["conf_low"], table["conf_high"] = (
-        (table["estimate"] - half).clip(0),
-        (table["estimate"] + half).clip(None, 100),
-    )
-    table["passed"], table["core_failed"] = grouped["passed"].mean(), grouped["core_failed"].sum()
+    table["conf_low"] = (table["estimate"] - half).clip(0)
+    table["conf_high"] = (table["estimate"] + half).clip(None, 100)
+    table["passed"] = grouped["passed"].mean()
+    table["core_failed"] = grouped["core_failed"].agg(lambda part: int((part > 0).sum()))
     table["band"] = band_of(table["estimate"].to_numpy(), rubric.bands)
-    return table.drop(columns="sd").rename_axis("term").reset_index()
+    return table.drop(columns="sd").reset_index()
 
 
 def _training(shares: pd.DataFrame, agent: np.ndarray, standard: float, conf_level: float) -> pd.DataFrame:
@@ -156,34 +225,3 @@ def _training(shares: pd.DataFrame, agent: np.ndarray, standard: float, conf_lev
     below = table[table["estimate"] < standard].drop(columns="sd")
     proven = (below["conf_high"] < standard) & (below["std_error"] > 0)
     return below.assign(need=np.where(proven, "proven", "likely")).sort_values("estimate", ignore_index=True)
-
-
-def follow_up(
-    scored: Scorecards, notes: pd.DataFrame, date: str = "date", agent: str = "agent", conf_level: float = 0.95
-):
-    """Effect of improvement notes: ``notes`` has a row per note with ``agent, date`` and ``item`` (blank: the score).
-
-    Per note: n and mean (0–100) before and from the date on, their difference with Welch's interval, verdict
-    ``improved``, ``worse``, or ``open`` while the interval holds zero.
-    """
-    rows = []
-    when = pd.to_datetime(scored.contacts[date])
-    for note in notes.to_dict("records"):
-        item = note.get("item")
-        whole = item is None or pd.isna(item) or item == ""
-        if not whole and item not in scored.item_scores:
-            raise ResponseError(f"follow_up: the rubric has no item {item!r}.")
-        values = scored.contacts["score"] if whole else 100 * scored.item_scores[item].set_axis(scored.contacts.index)
-        mine = (scored.contacts[agent] == note["agent"]) & values.notna()
-        later = when >= pd.Timestamp(note["date"])
-        before, after = values[mine & ~later], values[mine & later]
-        row = {"agent": note["agent"], "item": None if whole else item, "date": note["date"], "n_before": len(before),
-               "n_after": len(after), "before": before.mean(), "after": after.mean()}  # fmt: skip
-        row |= {"estimate": row["after"] - row["before"], "conf_low": np.nan, "conf_high": np.nan}
-        if min(len(before), len(after)) > 1 and before.var() + after.var() > 0:
-            row["conf_low"], row["conf_high"] = ttest_ind(after, before, equal_var=False).confidence_interval(
-                conf_level
-            )
-        row["verdict"] = "improved" if row["conf_low"] > 0 else "worse" if row["conf_high"] < 0 else "open"
-        rows.append(row)
-    return pd.DataFrame(rows)
