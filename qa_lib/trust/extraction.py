@@ -1,4 +1,4 @@
-"""Extraction of common factors from a correlation matrix: minres, maximum likelihood, principal axis."""
+"""Extraction of common factors from correlation matrices, whole stacks of them at once: minres, ML, principal axis."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import minimize
 
 Method = Literal["minres", "ml", "principal_axis"]
 LOWEST_UNIQUENESS = 0.005
+MAX_STEPS = 200
+MAX_PASSES = 5000
+TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """Unrotated loadings (p, k), uniqueness (p,); ``heywood`` marks items whose uniqueness met its lower bound."""
+    """Unrotated loadings (…, p, k) by falling eigenvalue, uniqueness (…, p) = 1 - communality, convergence (…).
+
+    ``heywood`` (…, p) marks items of which no unique variance is left: their uniqueness met the lower bound of .005.
+    """
 
     loadings: np.ndarray
     uniqueness: np.ndarray
-    converged: bool
+    converged: np.ndarray
 
     @property
     def heywood(self) -> np.ndarray:
-        return self.uniqueness <= LOWEST_UNIQUENESS + 1e-9
+        return self.uniqueness <= LOWEST_UNIQUENESS + 1e-6
 
 
 def smc(corr: np.ndarray) -> np.ndarray:
@@ -32,76 +37,147 @@ def smc(corr: np.ndarray) -> np.ndarray:
 
 
 def extract(corr: np.ndarray, k: int, method: Method = "minres", start: np.ndarray | None = None) -> Extraction:
-    """k factors of a positive definite correlation matrix (p, p).
+    """k factors of each positive definite correlation matrix (…, p, p), from uniquenesses ``start`` (…, p).
 
     minres: least squares over the off-diagonal (Harman and Jones 1966), solved over the uniquenesses as in Jöreskog
-    (1977, eq. 3); ml: Jöreskog (1967, eq. 15); principal_axis: iterated communalities, run to convergence, where it
-    meets minres. Uniquenesses stay at or above .005.
+    (1977, eq. 3); ml: Jöreskog (1967, eq. 15), over their logarithms; both by Newton's method with exact second
+    derivatives, with uniquenesses kept at or above .005. principal_axis: iterated communalities, run to convergence,
+    where it meets minres. Without ``start``, 1 - SMC is taken.
     """
-    start = np.clip(1 - smc(corr) if start is None else start, 0.01, 0.99)
+    shape, p = corr.shape[:-2], corr.shape[-1]
+    stack = corr.reshape(-1, p, p)
+    start = np.clip(1 - smc(stack) if start is None else np.broadcast_to(start, (len(stack), p)), 0.01, 0.99)
     if method == "principal_axis":
-        return _principal_axis(corr, k, start)
-    objective, loadings = (_minres, _minres_loadings) if method == "minres" else (_ml, _ml_loadings)
-    bounds = [(LOWEST_UNIQUENESS, 1.0)] * len(corr)
-    options = {"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-6, "maxcor": 20}
-    rough = minimize(
-        lambda psi: objective(psi, corr, k)[:2], start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
-    )
-    uniqueness, converged = _polish(lambda psi: objective(psi, corr, k), rough.x)
-    return Extraction(loadings(uniqueness, corr, k), uniqueness, converged)
+        loadings, converged = _principal_axis(stack, k, start)
+    elif method == "minres":
+        psi, converged = _newton(lambda x, i: _minres(x, stack[i], k), start, LOWEST_UNIQUENESS, 1.0)
+        loadings = minres_loadings(psi, stack, k)
+    else:
+        floor = np.log(LOWEST_UNIQUENESS)
+        log_psi, converged = _newton(lambda x, i: _ml(x, stack[i], k), np.log(start), floor, 0.0)
+        loadings = _ml_loadings(np.exp(log_psi), stack, k)
+    uniqueness = 1 - (loadings**2).sum(-1)
+    return Extraction(loadings.reshape(*shape, p, k), uniqueness.reshape(*shape, p), converged.reshape(shape)[()])
 
 
-def _polish(objective: Callable, psi: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Newton steps on the uniquenesses off their bounds, to full precision."""
-    for _ in range(50):
-        _, gradient, hessian = objective(psi)
-        free = ~((psi <= LOWEST_UNIQUENESS) & (gradient > 0) | (psi >= 1) & (gradient < 0))
-        if not free.any() or np.abs(gradient[free]).max() < 1e-10:
-            return psi, True
-        step = np.linalg.lstsq(hessian[np.ix_(free, free)], gradient[free], rcond=1e-12)[0]
-        if np.abs(step).max() > 0.5:
+def _newton(objective: Callable, x: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Minimises each of a stack of functions of x (s, p) within bounds: the minima and whether each was reached.
+
+    ``objective(x, i)`` gives values, gradients and Hessians of the functions numbered i. Curvatures enter by their
+    absolute values, so that every step descends; steps are halved until the value falls.
+    """
+    x, converged = x.copy(), np.zeros(len(x), dtype=bool)
+    live = np.arange(len(x))
+    value, gradient, hessian = objective(x, live)
+    for _ in range(MAX_STEPS):
+        held = (x[live] <= low) & (gradient > 0) | (x[live] >= high) & (gradient < 0)
+        gradient = np.where(held, 0, gradient)
+        done = np.abs(gradient).max(-1) < TOLERANCE
+        converged[live[done]] = True
+        if done.all():
             break
-        psi = psi.copy()
-        psi[free] = np.clip(psi[free] - step, LOWEST_UNIQUENESS, 1.0)
-    return psi, bool(np.abs(gradient[free]).max() < 1e-5)
+        live, value, held = live[~done], value[~done], held[~done]
+        direction = _newton_direction(gradient[~done], hessian[~done], held)
+        x[live], found, moved = _line_search(objective, x[live], live, value, direction, low, high)
+        live, value = live[moved], found[moved]
+        if not live.size:
+            break
+        value, gradient, hessian = objective(x[live], live)
+    return x, converged
 
 
-def _minres(psi: np.ndarray, corr: np.ndarray, k: int) -> tuple[float, np.ndarray, np.ndarray]:
-    """Half the squared eigenvalues left over by k factors, its gradient and Hessian."""
-    values, vectors = np.linalg.eigh(corr - np.diag(psi))
-    tail, tail_vectors, head, head_vectors = values[:-k], vectors[:, :-k], values[-k:], vectors[:, -k:]
-    projector = tail_vectors @ tail_vectors.T
-    hessian = projector**2
-    for value, vector in zip(head, head_vectors.T, strict=True):
-        hessian += 2 * (tail_vectors * (tail / (tail - value))) @ tail_vectors.T * np.outer(vector, vector)
-    return 0.5 * tail @ tail, -(tail_vectors**2) @ tail, hessian
+def _newton_direction(gradient: np.ndarray, hessian: np.ndarray, held: np.ndarray) -> np.ndarray:
+    free = ~(held[:, :, None] | held[:, None, :])
+    curvature, vectors = np.linalg.eigh(np.where(free, hessian, np.eye(held.shape[1])))
+    curvature = np.maximum(np.abs(curvature), 1e-8 * np.abs(curvature).max(-1, keepdims=True))
+    along = np.einsum("sij,si->sj", vectors, gradient) / curvature
+    direction = -np.einsum("sij,sj->si", vectors, along)
+    return direction * np.minimum(1, 0.7 / np.abs(direction).max(-1, keepdims=True))
 
 
-def _minres_loadings(psi: np.ndarray, corr: np.ndarray, k: int) -> np.ndarray:
-    values, vectors = np.linalg.eigh(corr - np.diag(psi))
-    return (vectors[:, -k:] * np.sqrt(np.maximum(values[-k:], 0)))[:, ::-1]
+def _line_search(
+    objective: Callable, x: np.ndarray, live: np.ndarray, value: np.ndarray, direction: np.ndarray, low, high
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x, found, moved = x.copy(), value.copy(), np.zeros(len(x), dtype=bool)
+    step = 1.0
+    for _ in range(30):
+        waiting = np.flatnonzero(~moved)
+        trial = np.clip(x[waiting] + step * direction[waiting], low, high)
+        reached = objective(trial, live[waiting])[0]
+        better = reached <= value[waiting] + 1e-15 * np.maximum(1, np.abs(value[waiting]))
+        chosen = waiting[better]
+        x[chosen], found[chosen], moved[chosen] = trial[better], reached[better], True
+        if moved.all():
+            break
+        step /= 2
+    return x, found, moved
 
 
-def _ml(psi: np.ndarray, corr: np.ndarray, k: int) -> tuple[float, np.ndarray, np.ndarray]:
-    """Discrepancy left over by k factors, its gradient, and Jöreskog's approximation of its Hessian."""
-    root = np.sqrt(psi)
-    values, vectors = np.linalg.eigh(corr / np.outer(root, root))
-    tail, tail_vectors = np.maximum(values[:-k], 1e-12), vectors[:, :-k]
-    gradient = ((tail_vectors**2) @ (1 - tail)) / psi
-    return np.sum(tail - np.log(tail) - 1), gradient, (tail_vectors @ tail_vectors.T) ** 2 / np.outer(psi, psi)
+def _minres(psi: np.ndarray, corr: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Half the squared eigenvalues of R - Ψ that k factors leave over (all the negative ones), with derivatives."""
+    values, vectors = np.linalg.eigh(corr - psi[:, :, None] * np.eye(psi.shape[1]))
+    left = _left_over(values, k, 0.0)
+    rest = np.where(left, values, 0)
+    gradient = -((vectors**2) @ rest[..., None])[..., 0]
+    projector = (vectors * left[:, None]) @ np.swapaxes(vectors, 1, 2)
+    mixed = _mixed_curvature(values, vectors, left, k, lambda m, n: 2 * m / (m - n))
+    return 0.5 * (rest**2).sum(-1), gradient, projector**2 + mixed
+
+
+def _ml(log_psi: np.ndarray, corr: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Discrepancy left over by k factors, Σ θ - log θ - 1 over the remaining eigenvalues of Ψ^-½ R Ψ^-½."""
+    scale = np.exp(-0.5 * log_psi)
+    values, vectors = np.linalg.eigh(corr * scale[:, :, None] * scale[:, None, :])
+    values = np.maximum(values, 1e-12)
+    left = _left_over(values, k, 1.0)
+    gradient = ((vectors**2) @ np.where(left, 1 - values, 0)[..., None])[..., 0]
+    projector, weighted = (
+        (vectors * weight[:, None]) @ np.swapaxes(vectors, 1, 2) for weight in (left, np.where(left, values, 0))
+    )
+    mixed = _mixed_curvature(values, vectors, left, k, lambda m, n: (1 - m) * (m + n) / (n - m))
+    return np.where(left, values - np.log(values) - 1, 0).sum(-1), gradient, projector * weighted + mixed
+
+
+def _left_over(values: np.ndarray, k: int, lowest: float) -> np.ndarray:
+    """Which ascending eigenvalues (s, p) the factors leave: all but the last k, and those no real factor can take."""
+    return (np.arange(values.shape[1]) < values.shape[1] - k) | (values < lowest)
+
+
+def _mixed_curvature(values: np.ndarray, vectors: np.ndarray, left: np.ndarray, k: int, pair: Callable) -> np.ndarray:
+    """The Hessian's part from eigenvectors turning between those left over (m) and those taken by factors (n)."""
+    total = np.zeros_like(vectors)
+    for n in range(values.shape[1] - k, values.shape[1]):
+        mixing = left & ~left[:, [n]]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weight = np.where(mixing, pair(values, values[:, [n]]), 0)
+        weight = np.clip(weight, -1e8, 1e8)
+        vector = vectors[:, :, n]
+        inner = (vectors * weight[:, None]) @ np.swapaxes(vectors, 1, 2)
+        total += inner * vector[:, :, None] * vector[:, None, :]
+    return total
+
+
+def minres_loadings(psi: np.ndarray, corr: np.ndarray, k: int) -> np.ndarray:
+    """The best k factors (…, p, k) for given uniquenesses, by least squares."""
+    values, vectors = np.linalg.eigh(corr - psi[..., :, None] * np.eye(corr.shape[-1]))
+    return (vectors[..., -k:] * np.sqrt(np.maximum(values[..., None, -k:], 0)))[..., ::-1]
 
 
 def _ml_loadings(psi: np.ndarray, corr: np.ndarray, k: int) -> np.ndarray:
     root = np.sqrt(psi)
-    values, vectors = np.linalg.eigh(corr / np.outer(root, root))
-    return (root[:, None] * vectors[:, -k:] * np.sqrt(np.maximum(values[-k:] - 1, 0)))[:, ::-1]
+    values, vectors = np.linalg.eigh(corr / (root[..., :, None] * root[..., None, :]))
+    factors = vectors[..., -k:] * np.sqrt(np.maximum(values[..., None, -k:] - 1, 0))
+    return (root[..., None] * factors)[..., ::-1]
 
 
-def _principal_axis(corr: np.ndarray, k: int, psi: np.ndarray) -> Extraction:
-    for _ in range(5000):
-        loadings = _minres_loadings(psi, corr, k)
-        found = np.clip(1 - (loadings**2).sum(1), LOWEST_UNIQUENESS, 1.0)
-        change, psi = np.abs(found - psi).max(), found
-        if change < 1e-9:
-            return Extraction(_minres_loadings(psi, corr, k), psi, True)
-    return Extraction(loadings, psi, False)
+def _principal_axis(corr: np.ndarray, k: int, psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    psi, converged = psi.copy(), np.zeros(len(psi), dtype=bool)
+    for _ in range(MAX_PASSES):
+        live = np.flatnonzero(~converged)
+        if not live.size:
+            break
+        loadings = minres_loadings(psi[live], corr[live], k)
+        found = np.clip(1 - (loadings**2).sum(-1), LOWEST_UNIQUENESS, 1.0)
+        converged[live] = np.abs(found - psi[live]).max(-1) < TOLERANCE
+        psi[live] = found
+    return minres_loadings(psi, corr, k), converged
