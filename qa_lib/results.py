@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -26,14 +28,14 @@ class Provenance:
     function: str
     n: int | float
     settings: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "qa_lib": qa_lib.__version__,
-            "python": platform.python_version(),
-            "numpy": version("numpy"),
-            "pandas": version("pandas"),
-        }
-    )
+    versions: Mapping[str, str] = field(default_factory=lambda: _versions())
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    """Read once: every result asks, and looking them up costs milliseconds."""
+    packages = {name: version(name) for name in ("numpy", "pandas")}
+    return MappingProxyType({"qa_lib": qa_lib.__version__, "python": platform.python_version(), **packages})
 
 
 class Result(ABC):

@@ -8,13 +8,13 @@ import numpy as np
 
 from qa_lib.errors import ModelError
 from qa_lib.models.discrepancy import Evaluation
-from qa_lib.models.estimate import optimise, starting_values
 from qa_lib.models.implied import build_blocks
 from qa_lib.models.inference import ChiSquare
 from qa_lib.models.measures import plain_measures, robust_measures, scaled_measures, srmr
-from qa_lib.models.observed import Sample
-from qa_lib.models.ordinal import OrdinalObjective, OrdinalStatistics, check_ordered, collect_ordinal, robust_results
-from qa_lib.models.parameters import ParameterTable, baseline_table, build_table, exogenous_names, variable_names
+from qa_lib.models.ordinal import Layout, OrdinalObjective, OrdinalStatistics
+from qa_lib.models.ordinal_data import Variables, collect_ordinal
+from qa_lib.models.ordinal_tests import baseline_test, correlation_tests, robust_results
+from qa_lib.models.parameters import ParameterTable, build_table, exogenous_names, variable_names
 from qa_lib.models.syntax import Syntax
 
 
@@ -22,24 +22,45 @@ def prepare(syntax: Syntax, data: object, options: Mapping) -> tuple[ParameterTa
     """Parameter table and discrepancy from respondents' rows."""
     if options["cluster"] is not None:
         raise ModelError("cluster is not supported by ordinal estimators.")
-    variables, ordered = variable_names(syntax), options["ordered"]
-    ordered = variables if ordered is None else list(ordered)
-    check_ordered(ordered, variables, exogenous_names(syntax))
-    unweighted = options["estimator"] == "ULSMV"
+    names, covariates = variable_names(syntax), exogenous_names(syntax)
+    ordered = options["ordered"]
+    ordered = [name for name in names if name not in covariates] if ordered is None else list(ordered)
     samples, statistics, counts = collect_ordinal(
-        data, variables, ordered, options["group"], options["weights"], unweighted
+        data,
+        Variables(names, ordered, covariates),
+        options["group"],
+        options["weights"],
+        unweighted=options["estimator"] == "ULSMV",
     )
+    theta = options["parameterization"] == "theta"
     table = build_table(
-        syntax, len(samples), options["group_equal"], options["partial"], options["std_lv"], True, counts
+        syntax, len(samples), options["group_equal"], options["partial"], options["std_lv"], True, counts, theta
     )
-    return table, _objective(table, samples, statistics), {"robust": False}
-
-
-def _objective(
-    table: ParameterTable, samples: Sequence[Sample], statistics: Sequence[OrdinalStatistics]
-) -> OrdinalObjective:
+    _start_thresholds(table, statistics)
     blocks = build_blocks(table, [sample.cov for sample in samples], [sample.mean for sample in samples])
-    return OrdinalObjective(blocks, samples, statistics, table.n_free)
+    layouts = [Layout.of(block) for block in blocks]
+    objective = OrdinalObjective(blocks, samples, statistics, layouts, table.n_free)
+    _check_degrees(objective, table)
+    return table, objective, {"robust": False}
+
+
+def _start_thresholds(table: ParameterTable, statistics: Sequence[OrdinalStatistics]) -> None:
+    """Thresholds start where the answers put them, unless the user says otherwise."""
+    for group, own in enumerate(statistics):
+        places = ((name, k) for name in table.observed for k in range(len(own.levels.get(name, "x")) - 1 or 1))
+        known = {f"{name}|t{k + 1}": value for (name, k), value in zip(places, own.observed, strict=False)}
+        for row in table.rows:
+            if row.op == "|" and row.group == group and np.isnan(row.start):
+                row.start = known[row.term]
+
+
+def _check_degrees(objective: OrdinalObjective, table: ParameterTable) -> None:
+    known = sum(len(own.observed) for own in objective.statistics)
+    if known < table.n_parameters:
+        raise ModelError(
+            f"the model has {table.n_parameters} free parameters for {known} thresholds and correlations "
+            f"({known - table.n_parameters} degrees of freedom): fix parameters or add items."
+        )
 
 
 def inference(
@@ -49,21 +70,16 @@ def inference(
     return robust_results(objective, at, table.mapping)
 
 
-def _baseline(table: ParameterTable, objective: OrdinalObjective) -> ChiSquare:
-    """The test of uncorrelated variables, fitted the same way."""
-    base = baseline_table(table)
-    null = _objective(base, objective.samples, objective.statistics)
-    optimum = optimise(null, starting_values(base, objective.samples), base.mapping)
-    return robust_results(null, optimum.evaluation, base.mapping)[1]
-
-
 def measures(
     table: ParameterTable, objective: OrdinalObjective, at: Evaluation, test: ChiSquare, settings: Mapping
 ) -> dict[str, float]:
-    """Every fit measure by name."""
-    base = _baseline(table, objective)
-    n = objective.n - table.n_groups
-    out = plain_measures(test, base, n, table.n_groups)
+    """Every fit measure by name; the robust ones are missing where they do not exist."""
+    base = baseline_test(objective)
+    n, n_groups = objective.n - table.n_groups, table.n_groups
+    out = plain_measures(test, base, n, n_groups)
     out |= {"srmr": srmr(objective, at, with_means=False), "n_parameters": table.n_parameters}
-    out |= scaled_measures(test, base, n, table.n_groups, shifted=True)
-    return out | dict.fromkeys(robust_measures(test, base, n, table.n_groups), np.nan)
+    out |= scaled_measures(test, base, n, n_groups, shifted=True)
+    tests = correlation_tests(objective, at, table.mapping, test.df) if test.df > 0 else None
+    robust = robust_measures(*tests, n, n_groups, tests[0].factor, tests[1].factor) if tests else {}
+    names = ("cfi_robust", "tli_robust", "rmsea_robust", "rmsea_robust_low", "rmsea_robust_high")
+    return out | {name: robust.get(name, np.nan) for name in names}

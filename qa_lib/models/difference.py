@@ -8,7 +8,7 @@ from scipy.linalg import null_space
 from qa_lib.errors import ModelError
 from qa_lib.models.continuous import scaling_trace
 from qa_lib.models.inference import score_products
-from qa_lib.models.ordinal import statistic_names, statistic_products
+from qa_lib.models.ordinal_tests import statistic_products
 from qa_lib.models.solution import ModelFit
 from qa_lib.models.standardize import row_values
 
@@ -74,16 +74,16 @@ def _common_jacobians(free: ModelFit, restricted: ModelFit) -> tuple[np.ndarray,
 
 def _named_jacobian(fit: ModelFit) -> dict[tuple, np.ndarray]:
     rows = {}
-    for g, (block, tangent) in enumerate(zip(fit.objective.blocks, fit.evaluation.tangents, strict=True)):
-        mapping = fit.table.mapping[block.free]
-        names, jacobian = _block_jacobian(fit, block, tangent)
-        rows |= {(g, name): row for name, row in zip(names, jacobian @ mapping, strict=True)}
+    for g, block in enumerate(fit.objective.blocks):
+        names, jacobian = _block_jacobian(fit, g)
+        rows |= {(g, name): row for name, row in zip(names, jacobian @ fit.table.mapping[block.free], strict=True)}
     return rows
 
 
-def _block_jacobian(fit: ModelFit, block, tangent) -> tuple[list, np.ndarray]:
+def _block_jacobian(fit: ModelFit, g: int) -> tuple[list, np.ndarray]:
+    tangent = fit.evaluation.tangents[g]
     if fit.objective.criterion == "DWLS":
-        return statistic_names(block), tangent
+        return fit.objective.layouts[g].names(fit.objective.blocks[g]), tangent
     names = fit.table.observed
     i, j = np.tril_indices(len(names))
     pairs = [frozenset((names[a], names[b])) for a, b in zip(i, j, strict=True)]

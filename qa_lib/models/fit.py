@@ -50,6 +50,7 @@ def sem(
     nobs: object = None,
     partial: Sequence[str] = (),
     meanstructure: bool = False,
+    parameterization: Literal["delta", "theta"] = "delta",
 ) -> ModelFit:
     """Structural equation model in lavaan's syntax, with the defaults of lavaan 0.6-14's ``sem()``.
 
@@ -58,15 +59,18 @@ def sem(
     estimator : ML; MLR (robust errors from the observed Hessian, Yuan–Bentler test as Mplus); MLM (Satorra–Bentler);
     GLS; ULS. missing : "fiml" uses every answer (ML, MLR). group : column; ``group_equal`` sets of parameters equal
     across groups, ``partial`` terms such as "x3~1" exempt from it. weights : column or array of respondents' weights,
-    rescaled to n, errors robust. cluster : column, errors robust to it.
+    rescaled to n, errors robust. cluster : column, errors robust to it. ordered : the ordinal items under WLSMV and
+    ULSMV, by default all that are not covariates; ``parameterization`` makes their response scales (delta) or their
+    residual variances (theta) parameters.
 
     Raises ModelError for a model or data that cannot be used; warns NotConvergedWarning, InadmissibleWarning.
     """
-    _check_options(estimator, missing, ordered)
+    _check_options(estimator, missing, ordered, parameterization)
     options = {
         "model": model, "estimator": estimator, "ordered": ordered, "missing": missing, "group": group,
         "group_equal": _as_tuple(group_equal), "std_lv": std_lv, "weights": weights, "cluster": cluster, "nobs": nobs,
         "partial": _as_tuple(partial), "meanstructure": meanstructure, "fiml": missing == "fiml",
+        "parameterization": parameterization,
     }  # fmt: skip
     kind = categorical if estimator in _ORDINAL else continuous
     table, objective, decided = kind.prepare(parse(model), data, options)
@@ -80,11 +84,13 @@ def _as_tuple(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _check_options(estimator: str, missing: str, ordered: Sequence[str] | None) -> None:
+def _check_options(estimator: str, missing: str, ordered: Sequence[str] | None, parameterization: str) -> None:
     if estimator not in _ESTIMATORS:
         raise ModelError(f"estimator {estimator!r} is not known. Allowed: {', '.join(_ESTIMATORS)}.")
     if ordered and estimator not in _ORDINAL:
         raise ModelError("ordered= needs estimator WLSMV or ULSMV.")
+    if parameterization not in {"delta", "theta"}:
+        raise ModelError(f"parameterization {parameterization!r} is not known. Allowed: delta, theta.")
     if missing not in {"listwise", "fiml"}:
         raise ModelError(f"missing {missing!r} is not known. Allowed: listwise, fiml.")
     if missing == "fiml" and estimator not in {"ML", "MLR"}:

@@ -30,6 +30,8 @@ class Block:
 
     free : places of the block's k parameters among all free parameters. names : observed then latent.
     thresholds : (item position, order) of every threshold, as the threshold vector is laid out.
+    conditioned : positions of covariates the moments are conditional on. theta : whether ordinal items' residual
+    variances are parameters and their response scales follow, instead of the other way round (delta).
     """
 
     names: tuple[str, ...]
@@ -46,6 +48,8 @@ class Block:
     in_intercept: Entries
     in_scale: Entries
     in_threshold: Entries
+    conditioned: tuple[int, ...] = ()
+    theta: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class Implied:
 
 
 def build_blocks(table: ParameterTable, covs: list[np.ndarray], means: list[np.ndarray | None]) -> list[Block]:
-    """A block per group; moments of exogenous covariates are taken from the sample."""
+    """A block per group; moments of exogenous covariates are taken from the sample, and conditioned on where there are
+    ordinal items."""
     names = (*table.observed, *table.latent)
     return [_build_block(table, group, names, covs[group], means[group]) for group in range(table.n_groups)]
 
@@ -109,6 +114,8 @@ def _build_block(table: ParameterTable, group: int, names: tuple[str, ...], cov:
         in_intercept=maps["m"],
         in_scale=maps["D"],
         in_threshold=maps["t"],
+        conditioned=tuple(at[name] for name in table.exogenous) if table.ordered else (),
+        theta=table.theta,
     )
 
 
@@ -142,21 +149,39 @@ def fill(block: Block, x: np.ndarray) -> tuple[np.ndarray, ...]:
     scale[block.in_scale.row] = own[block.in_scale.place]
     threshold[block.in_threshold.row] = own[block.in_threshold.place]
     if len(block.threshold_item):
-        _unit_variances(block, directed, symmetric, scale)
+        _unit_responses(block, directed, symmetric, scale)
     return directed, symmetric, intercept, scale, threshold
 
 
-def _unit_variances(block: Block, directed: np.ndarray, symmetric: np.ndarray, scale: np.ndarray) -> None:
-    """Residual variances of ordinal items are what gives their responses variance 1/scale² (delta parameterisation)."""
+def _unit_responses(block: Block, directed: np.ndarray, symmetric: np.ndarray, scale: np.ndarray) -> None:
+    """Responses of ordinal items, times their scale, have variance one given the covariates: their residual variances
+    follow from the scales (delta parameterisation), or the scales from the residual variances (theta)."""
     ordinal = np.unique(block.threshold_item)
-    symmetric[ordinal, ordinal] = 0
+    if not block.theta:
+        symmetric[ordinal, ordinal] = 0
     total = np.linalg.inv(np.eye(len(directed)) - directed)[ordinal]
-    symmetric[ordinal, ordinal] = 1 / scale[ordinal] ** 2 - np.einsum("ij,jk,ik->i", total, symmetric, total)
+    variance = np.einsum("ij,jk,ik->i", total, _given_covariates(block, symmetric), total)
+    if block.theta:
+        scale[ordinal] = 1 / np.sqrt(variance)
+    else:
+        symmetric[ordinal, ordinal] = 1 / scale[ordinal] ** 2 - variance
+
+
+def _given_covariates(block: Block, moments: np.ndarray) -> np.ndarray:
+    """Symmetric paths or intercepts where the covariates are held at zero."""
+    if not block.conditioned:
+        return moments
+    held = moments.copy()
+    held[list(block.conditioned)] = 0
+    if held.ndim == 2:
+        held[:, list(block.conditioned)] = 0
+    return held
 
 
 def imply(block: Block, x: np.ndarray) -> Implied:
-    """Moments of one group at the free parameters ``x``."""
+    """Moments of one group at the free parameters ``x``, given the covariates where these are conditioned on."""
     directed, symmetric, intercept, scale, threshold = fill(block, x)
+    symmetric, intercept = _given_covariates(block, symmetric), _given_covariates(block, intercept)
     total = np.linalg.inv(np.eye(len(directed)) - directed)
     full_cov = total @ symmetric @ total.T
     full_mean = total @ intercept

@@ -1,6 +1,7 @@
-"""Ordinal items: least squares from thresholds and polychoric correlations, delta parameterisation, robust tests.
+"""Ordinal items: least squares from thresholds and polychoric correlations, alone or beside continuous variables.
 
-Muthén (1984), doi:10.1007/BF02294210; Muthén, du Toit and Spisic (1997); Asparouhov and Muthén (2010).
+Muthén (1984), doi:10.1007/BF02294210; Muthén, du Toit and Spisic (1997). Covariates are conditioned on: thresholds,
+slopes and residual correlations of probit regressions take the place of the unconditional ones.
 """
 
 from __future__ import annotations
@@ -9,27 +10,115 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from qa_lib.errors import ModelError
 from qa_lib.models.discrepancy import Evaluation
 from qa_lib.models.implied import Block, Implied, Tangent, imply, tangent
-from qa_lib.models.inference import ChiSquare, constrained_inverse
 from qa_lib.models.observed import Sample
-from qa_lib.sufficient.ordinal import OrdinalMoments, ordinal_moments
 
 
 @dataclass(frozen=True, slots=True)
 class OrdinalStatistics:
-    """One group's statistics, in the order of ``OrdinalMoments.acov``.
+    """One group's m statistics, in the order of :class:`Layout`.
 
-    observed : (m,) thresholds or negative means, variances, correlations. gamma : (m, m) n × their covariance.
-    weight : (m,) diagonal weights of the discrepancy.
+    observed : (m,) values. gamma : (m, m) n × their covariance. weight : (m,) diagonal weights of the discrepancy.
+    levels : the answers each ordinal item can have, lowest first.
     """
 
     observed: np.ndarray
     gamma: np.ndarray
     weight: np.ndarray
+    levels: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a group's statistics stand: thresholds or negative means item after item, slopes on the covariates item
+    after item, variances of continuous items, covariances down the columns of the lower triangle.
+
+    item, threshold : (locations,) position of the item and of its threshold, the latter -1 where it is continuous.
+    slope : positions of item and covariate, two arrays. continuous : positions. row, column : of the covariances.
+    """
+
+    item: np.ndarray
+    threshold: np.ndarray
+    slope: tuple[np.ndarray, np.ndarray]
+    continuous: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+
+    @classmethod
+    def of(cls, block: Block) -> Layout:
+        endogenous = [i for i in range(block.n_observed) if i not in set(block.conditioned)]
+        found = [(i, np.flatnonzero(block.threshold_item == i)) for i in endogenous]
+        places = [(i, k) for i, own in found for k in (own if len(own) else [-1])]
+        continuous = [i for i, own in found if not len(own)]
+        slopes = [(i, x) for i in endogenous for x in block.conditioned]
+        column, row = np.triu_indices(len(endogenous), 1)
+        at = np.array(endogenous, dtype=int)
+        item, threshold = np.array(places, dtype=int).reshape(-1, 2).T
+        slope = tuple(np.array(slopes, dtype=int).reshape(-1, 2).T)
+        return cls(item, threshold, slope, np.array(continuous, dtype=int), at[row], at[column])
+
+    @property
+    def n_free_of_model(self) -> int:
+        """Number of statistics any model leaves free: all but the covariances."""
+        return len(self.item) + len(self.slope[0]) + len(self.continuous)
+
+    def names(self, block: Block) -> list[object]:
+        """What each statistic is: (item, threshold), (item, covariate), (item, "variance") or a set of two items."""
+        name = block.names
+        order = [int(np.sum(self.item[:i] == item)) for i, item in enumerate(self.item)]
+        return [
+            *((name[i], k) for i, k in zip(self.item, order, strict=True)),
+            *((name[i], name[x]) for i, x in zip(*self.slope, strict=True)),
+            *((name[i], "variance") for i in self.continuous),
+            *(frozenset((name[i], name[j])) for i, j in zip(self.row, self.column, strict=True)),
+        ]
+
+    def statistics(self, implied: Implied) -> np.ndarray:
+        """The statistics a model implies, (m,)."""
+        cuts = np.append(implied.threshold, 0.0)[self.threshold]  # the -1 of continuous items finds the zero
+        item, covariate = self.slope
+        return np.concatenate(
+            [
+                implied.scale[self.item] * cuts - implied.mean[self.item],
+                implied.scale[item] * implied.total[item, covariate],
+                implied.cov[self.continuous, self.continuous],
+                implied.cov[self.row, self.column],
+            ]
+        )
+
+    def jacobian(self, block: Block, implied: Implied, by: Tangent) -> np.ndarray:
+        """Derivatives of the statistics by the block's k parameters, (m, k)."""
+        stretch = np.zeros((block.n_observed, len(block.free)))
+        stretch[block.in_scale.row, block.in_scale.place] = 1
+        cuts = np.append(implied.threshold, 0.0)[self.threshold]
+        moved = np.vstack([by.threshold, np.zeros(len(block.free))])[self.threshold]
+        locations = implied.scale[self.item, None] * moved + cuts[:, None] * stretch[self.item] - by.mean[self.item]
+        variances = 2 * by.left[self.continuous] * by.right[self.continuous]
+        covariances = by.left[self.row] * by.right[self.column] + by.right[self.row] * by.left[self.column]
+        out = np.vstack([locations, self._slope_jacobian(block, implied, stretch), variances, covariances])
+        return out - self._rescaling(block, implied, by) if block.theta else out
+
+    def _slope_jacobian(self, block: Block, implied: Implied, stretch: np.ndarray) -> np.ndarray:
+        item, covariate = self.slope
+        out = stretch[item] * implied.total[item, covariate][:, None]
+        a = block.in_directed
+        reach = implied.scale[item, None] * implied.total[np.ix_(item, a.row)]
+        out[:, a.place] += reach * implied.total[np.ix_(a.col, covariate)].T
+        return out
+
+    def _rescaling(self, block: Block, implied: Implied, by: Tangent) -> np.ndarray:
+        """What follows from response scales that keep variances at one (theta parameterisation)."""
+        ordinal = np.isin(np.arange(block.n_observed), block.threshold_item)
+        shrink = np.where(ordinal[:, None], by.left * by.right, 0.0)
+        value = self.statistics(implied)
+        first, slopes, last = len(self.item), self.slope[0], len(self.row)
+        out = np.zeros((len(value), len(block.free)))
+        out[:first] = value[:first, None] * shrink[self.item]
+        out[first : first + len(slopes)] = value[first : first + len(slopes), None] * shrink[slopes]
+        out[-last:] = value[-last:, None] * (shrink[self.row] + shrink[self.column])
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +128,7 @@ class OrdinalObjective:
     blocks: Sequence[Block]
     samples: Sequence[Sample]
     statistics: Sequence[OrdinalStatistics]
+    layouts: Sequence[Layout]
     n_free: int
     criterion: str = "DWLS"
     means: bool = True
@@ -56,14 +146,20 @@ class OrdinalObjective:
         """Groups enter the discrepancy by n − 1, as they enter the test statistic."""
         return [(sample.n - 1) / self.n for sample in self.samples]
 
+    def residuals(self, implied: Sequence[Implied]) -> list[np.ndarray]:
+        """Observed less implied statistics, per group."""
+        parts = zip(self.statistics, self.layouts, implied, strict=True)
+        return [own.observed - layout.statistics(at) for own, layout, at in parts]
+
     def evaluate(self, x: np.ndarray) -> Evaluation:
         implied = tuple(imply(block, x) for block in self.blocks)
-        jacobians = tuple(_jacobian(b, i, tangent(b, i)) for b, i in zip(self.blocks, implied, strict=True))
+        jacobians = tuple(
+            layout.jacobian(block, at, tangent(block, at))
+            for layout, block, at in zip(self.layouts, self.blocks, implied, strict=True)
+        )
         gradient, value = np.zeros(self.n_free), 0.0
-        for share, block, own, at, jacobian in zip(
-            self.emphasis, self.blocks, self.statistics, implied, jacobians, strict=True
-        ):
-            residual = own.observed - _statistics(block, at)
+        parts = zip(self.emphasis, self.blocks, self.statistics, self.residuals(implied), jacobians, strict=True)
+        for share, block, own, residual, jacobian in parts:
             value += share * 0.5 * residual @ (own.weight * residual)
             gradient[block.free] -= share * jacobian.T @ (own.weight * residual)
         return Evaluation(x, float(value), gradient, implied, jacobians, ())
@@ -72,143 +168,6 @@ class OrdinalObjective:
         """Gauss–Newton matrix Δ'WΔ per respondent."""
         out = np.zeros((self.n_free, self.n_free))
         for share, block, own, jacobian in zip(self.shares, self.blocks, self.statistics, at.tangents, strict=True):
-            out[np.ix_(block.free, block.free)] = share * jacobian.T @ (own.weight[:, None] * jacobian)
+            rooted = np.sqrt(share * own.weight)[:, None] * jacobian
+            out[np.ix_(block.free, block.free)] += rooted.T @ rooted
         return out
-
-
-def collect_ordinal(
-    data: object, variables: Sequence[str], ordered: Sequence[str], group: str | None, weights: object, unweighted: bool
-) -> tuple[list[Sample], list[OrdinalStatistics], dict[str, int]]:
-    """Samples, statistics and number of thresholds per ordinal item, from respondents' rows (complete ones)."""
-    if not isinstance(data, pd.DataFrame):
-        raise ModelError("ordinal estimators need the respondents' rows: data must be a DataFrame.")
-    wanted = [*variables, *([group] if group else [])]
-    if missing := [name for name in wanted if name not in data.columns]:
-        raise ModelError(f"the data have no column {', '.join(missing)}.")
-    weights = data[weights] if isinstance(weights, str) else weights
-    table = data[wanted].assign(_w=1.0 if weights is None else np.asarray(weights, dtype=float)).dropna()
-    labels = [None] if group is None else list(table[group].unique())
-    parts = [table if label is None else table[table[group] == label] for label in labels]
-    samples, statistics, counts = [], [], []
-    for label, part in zip(labels, parts, strict=True):
-        found = ordinal_moments(part[list(variables)], ordered, None if weights is None else part["_w"].to_numpy())
-        samples.append(_sample(label, found, part[list(variables)].to_numpy(dtype=float)))
-        values, gamma = _observed(found), found.acov.to_numpy()
-        weight = np.ones(len(values)) if unweighted else 1 / np.diag(gamma)
-        statistics.append(OrdinalStatistics(values, gamma, weight))
-        counts.append(found.thresholds.groupby(level=0).size().to_dict())
-    if any(count != counts[0] for count in counts):
-        raise ModelError("an ordinal item has not the same number of categories in every group: merge rare ones first.")
-    return samples, statistics, counts[0]
-
-
-def _sample(label: object, found: OrdinalMoments, rows: np.ndarray) -> Sample:
-    cov, mean = found.cov.to_numpy(), found.mean.reindex(found.items, fill_value=0.0).to_numpy()
-    mask = np.ones((1, len(cov)), bool)
-    return Sample(label, found.n, mean, cov, mask, np.array([found.n]), mean[None], cov[None], rows)
-
-
-def _observed(found: OrdinalMoments) -> np.ndarray:
-    cov = found.cov.to_numpy()
-    locations = [
-        found.thresholds.loc[item].to_numpy() if item in found.ordered else [-found.mean[item]] for item in found.items
-    ]
-    column, row = np.triu_indices(len(cov), 1)
-    return np.concatenate([*locations, found.variance.to_numpy(), cov[row, column]])
-
-
-def _layout(block: Block) -> tuple[list[np.ndarray], np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Thresholds per item (empty where continuous), positions of continuous items, pairs of the correlations."""
-    of_item = [np.flatnonzero(block.threshold_item == i) for i in range(block.n_observed)]
-    continuous = np.array([i for i, found in enumerate(of_item) if not len(found)], dtype=int)
-    column, row = np.triu_indices(block.n_observed, 1)
-    return of_item, continuous, (row, column)
-
-
-def _statistics(block: Block, implied: Implied) -> np.ndarray:
-    of_item, continuous, (row, column) = _layout(block)
-    locations = [
-        implied.scale[i] * implied.threshold[k] - implied.mean[i] if len(k) else [-implied.mean[i]]
-        for i, k in enumerate(of_item)
-    ]
-    return np.concatenate([*locations, implied.cov[continuous, continuous], implied.cov[row, column]])
-
-
-def _jacobian(block: Block, implied: Implied, by: Tangent) -> np.ndarray:
-    of_item, continuous, (row, column) = _layout(block)
-    stretch = np.zeros((block.n_observed, len(block.free)))
-    stretch[block.in_scale.row, block.in_scale.place] = 1
-    locations = []
-    for i, k in enumerate(of_item):
-        if len(k):
-            moved = implied.scale[i] * by.threshold[k] + implied.threshold[k, None] * stretch[i]
-            locations.append(moved - by.mean[i])
-        else:
-            locations.append(-by.mean[i][None])
-    variances = 2 * by.left[continuous] * by.right[continuous]
-    covariances = by.left[row] * by.right[column] + by.right[row] * by.left[column]
-    return np.vstack([*locations, variances, covariances])
-
-
-def robust_results(objective: OrdinalObjective, at: Evaluation, mapping: np.ndarray) -> tuple[np.ndarray, ChiSquare]:
-    """Sandwich covariance of the estimates, and the scaled-and-shifted test of fit."""
-    bread = constrained_inverse(objective.expected(at), mapping)
-    covariance = bread @ statistic_products(objective, at) @ bread / (objective.n - len(objective.samples))
-    first, second = _traces(objective, at, bread)
-    df = sum(len(own.observed) for own in objective.statistics) - mapping.shape[1]
-    statistic = sum(
-        (sample.n - 1) * (own.weight @ (own.observed - _statistics(block, implied)) ** 2)
-        for sample, own, block, implied in zip(
-            objective.samples, objective.statistics, objective.blocks, at.implied, strict=True
-        )
-    )
-    if df <= 0 or not np.isfinite(second):
-        return covariance, ChiSquare(statistic, df)
-    stretch = np.sqrt(df / second)
-    return covariance, ChiSquare(statistic, df, 1 / stretch, df - stretch * first)
-
-
-def statistic_products(objective: OrdinalObjective, at: Evaluation) -> np.ndarray:
-    """Δ'WΓWΔ per respondent (n_free × n_free): how the gradient spreads."""
-    out = np.zeros((objective.n_free, objective.n_free))
-    for share, block, own, jacobian in zip(
-        objective.shares, objective.blocks, objective.statistics, at.tangents, strict=True
-    ):
-        weighted = own.weight[:, None] * jacobian
-        out[np.ix_(block.free, block.free)] += share * weighted.T @ own.gamma @ weighted
-    return out
-
-
-def statistic_names(block: Block) -> list[object]:
-    """What each of a group's statistics is: (item, threshold), (item, variance) or a set of two items."""
-    of_item, continuous, (row, column) = _layout(block)
-    names = [(block.names[i], k) for i, found in enumerate(of_item) for k in range(max(len(found), 1))]
-    names += [(block.names[i], "variance") for i in continuous]
-    return names + [frozenset((block.names[i], block.names[j])) for i, j in zip(row, column, strict=True)]
-
-
-def _traces(objective: OrdinalObjective, at: Evaluation, bread: np.ndarray) -> tuple[float, float]:
-    """tr(UΓ) and tr((UΓ)²) over all groups' statistics, U = W − WΔ(Δ'WΔ)⁻¹Δ'W."""
-    shares, parts = objective.shares, list(zip(objective.blocks, objective.statistics, at.tangents, strict=True))
-    first = second = 0.0
-    for g, (block_g, own_g, jacobian_g) in enumerate(parts):
-        weighted_g = own_g.weight[:, None] * jacobian_g
-        for h, (block_h, own_h, jacobian_h) in enumerate(parts):
-            weighted_h = own_h.weight[:, None] * jacobian_h
-            u = -np.sqrt(shares[g] * shares[h]) * weighted_g @ bread[np.ix_(block_g.free, block_h.free)] @ weighted_h.T
-            if g == h:
-                u[np.diag_indices(len(u))] += own_g.weight
-                first += float(np.sum(u * own_g.gamma))
-            second += float(np.sum((own_g.gamma @ u) * (u @ own_h.gamma)))
-    return first, second
-
-
-def check_ordered(ordered: Sequence[str], variables: Sequence[str], exogenous: Sequence[str]) -> None:
-    """ordered must name observed variables of the model; covariates of ordinal models are not supported."""
-    if unknown := [name for name in ordered if name not in variables]:
-        raise ModelError(f"ordered names {', '.join(unknown)}, which the model does not observe.")
-    if exogenous:
-        raise ModelError(
-            f"{', '.join(exogenous)}: exogenous covariates are not supported beside ordinal items; "
-            "measure them by a latent variable, or use an estimator for continuous items."
-        )

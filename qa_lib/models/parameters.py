@@ -50,7 +50,8 @@ class ParameterTable:
     """All parameters of all groups.
 
     ``free`` gives for every row its place among the n_free free parameters, -1 where fixed. Equality constraints hold
-    when free parameters are ``mapping @ unconstrained + offset`` (n_free × n_unconstrained).
+    when free parameters are ``mapping @ unconstrained + offset`` (n_free × n_unconstrained). ``theta`` : residual
+    variances of ordinal items are parameters, response scales follow.
     """
 
     rows: tuple[Parameter, ...]
@@ -64,6 +65,7 @@ class ParameterTable:
     free: np.ndarray
     mapping: np.ndarray
     offset: np.ndarray
+    theta: bool = False
 
     @property
     def n_free(self) -> int:
@@ -104,6 +106,7 @@ def build_table(
     std_lv: bool = False,
     meanstructure: bool = False,
     thresholds: Mapping[str, int] | None = None,
+    theta: bool = False,
 ) -> ParameterTable:
     """Parameter table of ``lavaan::sem(..., auto = TRUE)``.
 
@@ -126,7 +129,7 @@ def build_table(
         for row in block:
             row.group = group
         if group:
-            _free_in_later_groups(block, equal, names, std_lv)
+            _free_in_later_groups(block, equal, names, std_lv, theta)
         for row, formula in zip(block, syntax.formulas, strict=False):
             _modify(row, formula, n_groups)
         rows += block
@@ -147,6 +150,7 @@ def build_table(
         free=free,
         mapping=mapping,
         offset=offset,
+        theta=theta,
     )
 
 
@@ -267,14 +271,16 @@ def _release(row: Parameter) -> None:
     row.free, row.value = True, np.nan
 
 
-def _free_in_later_groups(block: list[Parameter], equal: set[str], names: _Names, std_lv: bool) -> None:
-    """What equality across groups identifies: latent means, response scales, latent variances."""
+def _free_in_later_groups(block: list[Parameter], equal: set[str], names: _Names, std_lv: bool, theta: bool) -> None:
+    """What equality across groups identifies: latent means, latent variances, response scales (under theta instead the
+    residual variances of ordinal items)."""
     for row in block:
         latent = row.lhs in names.latent and not row.user
         if (
             (row.op == "~1" and latent and equal & {"intercepts", "thresholds"} and "means" not in equal)
             or (row.op == "~~" and row.lhs == row.rhs and latent and std_lv and "loadings" in equal)
-            or (row.op == "~*~" and "thresholds" in equal)
+            or (row.op == "~*~" and "thresholds" in equal and not theta)
+            or (theta and row.op == "~~" and row.lhs == row.rhs and row.lhs in names.ordered and "thresholds" in equal)
         ):
             _release(row)
 

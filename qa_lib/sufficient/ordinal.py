@@ -52,6 +52,15 @@ class OrdinalMoments(Result):
         sd = np.sqrt(self.variance.reindex(self.items, fill_value=1.0).to_numpy())
         return self.correlation * np.outer(sd, sd)
 
+    def statistics(self) -> np.ndarray:
+        """The estimates in the order of ``acov``."""
+        cov = self.cov.to_numpy()
+        locations = [
+            self.thresholds.loc[item].to_numpy() if item in self.ordered else [-self.mean[item]] for item in self.items
+        ]
+        column, row = np.triu_indices(len(cov), 1)
+        return np.concatenate([*locations, self.variance.to_numpy(), cov[row, column]])
+
     @property
     def positive_definite(self) -> bool:
         return bool(np.linalg.eigvalsh(self.correlation)[0] > 0)
