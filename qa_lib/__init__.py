@@ -33,6 +33,8 @@ _ROOMS = {
     },
     "effects": {
         "regression": ("drivers",),
+        "prediction": ("cross_validate",),
+        "segments": ("driver_segments",),
         "asymmetry": ("penalty_reward", "kano"),
         "priorities": ("ipa",),
         "pls": ("pls",),

@@ -118,16 +118,3 @@ def test_fewer_rows_than_predictors(small):
 def test_rows_left_out_are_counted(small):
     data = small.mask(np.eye(120, 4, dtype=bool))
     assert qa.drivers(data, "y", ["a", "b", "c"], n_boot=0).glance().loc[0, "n_dropped"] == 4
-
-
-def test_cross_validation_shows_what_a_line_misses():
-    from qa_lib.effects.prediction import cross_validated_r_squared
-
-    rng = np.random.default_rng(2)
-    data = pd.DataFrame(rng.normal(size=(300, 2)), columns=["a", "b"])
-    data["y"] = data["a"] ** 2 + data["b"] + 0.3 * rng.normal(size=300)
-    table = cross_validated_r_squared(data, "y", ["a", "b"], n_splits=5, n_repeats=1).set_index("term")
-    linear = qa.drivers(data, "y", ["a", "b"], n_boot=0).glance().loc[0, "r_squared"]
-    assert table.loc["linear", "fitted"] == pytest.approx(linear, rel=1e-9)
-    assert table.loc["linear", "estimate"] < linear
-    assert table.loc["forest", "estimate"] > table.loc["linear", "estimate"] + 0.2

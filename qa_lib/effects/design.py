@@ -115,6 +115,8 @@ def _rows(
             f"{len(rows.answers)} of {len(data)} rows are complete on outcome and {len(names) - 1} predictors; "
             f"more than {len(names)} are needed. Use fewer predictors, or moments of pairwise or FIML estimates."
         )
+    if rows.clusters is not None and rows.clusters.max() < 1:
+        raise ModelError("cluster: all complete rows lie in one cluster; errors by cluster need at least two.")
     return RowsDesign(*(getattr(rows, field.name) for field in fields(Rows)))
 
 

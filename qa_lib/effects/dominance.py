@@ -12,6 +12,7 @@ from math import comb
 import numpy as np
 
 MAX_PREDICTORS = 15
+SUBSETS_AT_ONCE = 2**20
 _SINGULAR = 1e-12
 
 
@@ -127,6 +128,27 @@ def relative_weights(cov: np.ndarray) -> np.ndarray:
     square_root = (vectors * root[:, None, :]) @ swapped
     slopes = ((vectors * inverse[:, None, :]) @ swapped) @ correlation[:, :-1, -1:]
     return (square_root**2 @ slopes**2)[..., 0]
+
+
+def importance_shares(covs: np.ndarray, method: str = "general_dominance") -> np.ndarray:
+    """(B, p) parts of R² that sum to one, by general dominance or relative weights; zero-order correlations as they
+    are.
+
+    Parameters
+    ----------
+    covs : (B, p + 1, p + 1); the outcome is the last variable
+    """
+    correlation = to_correlation(covs)
+    if method == "zero_order_r":
+        return correlation[:, :-1, -1]
+    if method == "relative_weight":
+        parts = relative_weights(correlation)
+    else:
+        p = covs.shape[1] - 1
+        size = max(1, SUBSETS_AT_ONCE // 2**p)
+        blocks = [correlation[start : start + size] for start in range(0, len(covs), size)]
+        parts = np.concatenate([np.empty((0, p)), *(subset_r_squared(block) @ general_weights(p) for block in blocks)])
+    return parts / parts.sum(axis=1, keepdims=True)
 
 
 def standardised_betas(cov: np.ndarray) -> np.ndarray:

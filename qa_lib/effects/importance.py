@@ -13,6 +13,7 @@ from scipy import stats
 
 from qa_lib.effects.dominance import (
     MAX_PREDICTORS,
+    SUBSETS_AT_ONCE,
     complete_dominance,
     conditional_dominance,
     general_weights,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SHARES_OF_R_SQUARED = ("general_dominance", "relative_weight", "general_dominance_mcfadden", "general_dominance_tjur")
-_SUBSETS_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def assemble(
 
 
 def _parts(block: np.ndarray, p: int) -> list[np.ndarray]:
-    size = max(1, _SUBSETS_AT_ONCE // 2 ** min(p, MAX_PREDICTORS))
+    size = max(1, SUBSETS_AT_ONCE // 2 ** min(p, MAX_PREDICTORS))
     return [block[start : start + size] for start in range(0, len(block), size)]
 
 

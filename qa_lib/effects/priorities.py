@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from qa_lib.effects.dominance import MAX_PREDICTORS, general_weights, relative_weights, subset_r_squared, to_correlation
+from qa_lib.effects.dominance import MAX_PREDICTORS, importance_shares
 from qa_lib.effects.rows import complete_rows, percentile_interval, varying
 from qa_lib.errors import ModelError, ResponseError
 from qa_lib.results import Provenance, Result
@@ -251,26 +251,11 @@ def _layers(
     derived = None
     if "outcome" in has:
         used = np.array([*range(m), covs.shape[1] - 1])
-        derived = _derive(covs[:, used[:, None], used], method)
+        derived = importance_shares(covs[:, used[:, None], used], method)
     importance = stated if stated is not None else derived
     if known is not None:
         importance = np.broadcast_to(known, performance.shape)
     return Layers(performance, importance, stated, derived, gap)
-
-
-def _derive(covs: np.ndarray, method: str) -> np.ndarray:
-    """Importance (B, m) from covariances of m items and, last, the outcome; shares of R², or correlations."""
-    correlation = to_correlation(covs)
-    if method == "zero_order_r" or len(covs) == 0:
-        return correlation[:, :-1, -1]
-    if method == "relative_weight":
-        parts = relative_weights(correlation)
-    else:
-        m = covs.shape[1] - 1
-        size = max(1, 2**20 // 2**m)
-        blocks = [correlation[start : start + size] for start in range(0, len(covs), size)]
-        parts = np.concatenate([subset_r_squared(block) @ general_weights(m) for block in blocks])
-    return parts / parts.sum(axis=1, keepdims=True)
 
 
 def _deviations(layers: Layers, cross: Cross) -> tuple[np.ndarray, tuple[float, float]]:

@@ -17,6 +17,7 @@ from qa_lib.effects.design import Design, MomentsDesign, RowsDesign, build_desig
 from qa_lib.effects.diagnostics import diagnose, variance_inflation
 from qa_lib.effects.importance import Importance, importance
 from qa_lib.effects.logits import fit_logit
+from qa_lib.effects.prediction import linear_r_squared
 from qa_lib.errors import DataWarning, ModelError
 from qa_lib.results import Provenance, Result
 
@@ -57,6 +58,7 @@ class Drivers(Result):
         return self.coefficients.copy()
 
     def glance(self) -> pd.DataFrame:
+        """One row; ``r_squared_cv`` and its interval are of respondents held out (ten folds, three times)."""
         return pd.DataFrame([dict(self.fit)])
 
     def plot(self, ax: Axes | None = None, labels: Mapping[str, str] | None = None) -> Axes:
@@ -116,8 +118,13 @@ def drivers(
         raise ModelError(f"model is {model!r}; allowed: ols, logit, ordinal.")
     if model != "ols":
         return _logit_drivers(design, model, top_box, cov_type, n_boot, seed, conf_level)
-    cov_type = _errors_that_apply(design, cov_type)
-    params, vcov, df = _ols_moments(design) if isinstance(design, MomentsDesign) else _ols(design, cov_type)
+    cov_type = errors_that_apply(design, cov_type)
+    if isinstance(design, MomentsDesign):
+        params, vcov, df = _ols_moments(design)
+    else:
+        params, vcov, df = least_squares(
+            design.y, design.with_intercept, design.weights, design.n, cov_type, design.clusters
+        )
     settings = {"outcome": outcome, "predictors": list(predictors), "cov_type": cov_type}
     settings |= {"n_boot": n_boot, "seed": seed, "conf_level": conf_level, "weighted": _is_weighted(design)}
     shares = importance(
@@ -132,7 +139,7 @@ def drivers(
         outcome=outcome,
         predictors=design.predictors,
         coefficients=_coefficients(design.predictors, params, vcov, df, shares, conf_level),
-        fit=_fit_measures(design, params, vcov, df, cov_type),
+        fit=_fit_measures(design, params, vcov, df, cov_type) | _held_out(design, conf_level),
         vif=pd.Series(variance_inflation(design.cov[:-1, :-1]), index=list(design.predictors), name="vif"),
         diagnostics=_diagnostics(design, params),
         importance=shares,
@@ -162,7 +169,7 @@ def _is_weighted(design: Design) -> bool:
     return isinstance(design, RowsDesign) and design.weighted
 
 
-def _errors_that_apply(design: Design, cov_type: str) -> str:
+def errors_that_apply(design: Design, cov_type: str) -> str:
     allowed = ("HC0", "HC1", "HC2", "HC3", "cluster", "nonrobust")
     if cov_type not in allowed:
         raise ModelError(f"cov_type is {cov_type!r}; allowed: {', '.join(allowed)}.")
@@ -175,14 +182,16 @@ def _errors_that_apply(design: Design, cov_type: str) -> str:
     return "cluster" if design.clusters is not None else cov_type
 
 
-def _ols(design: RowsDesign, cov_type: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """Coefficients, their covariance and degrees of freedom; weights sum to the effective sample size."""
-    scaled = design.weights * design.n / len(design.weights)
-    model = WLS(design.y, design.with_intercept, weights=scaled)
-    df = design.n - len(design.predictors) - 1
+def least_squares(
+    y: np.ndarray, x: np.ndarray, weights: np.ndarray, n: float, cov_type: str, clusters: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Coefficients of the columns of x (m, k), their covariance and degrees of freedom; weights of m rows sum to the
+    effective sample size n."""
+    model = WLS(y, x, weights=weights * n / len(weights))
+    df = n - x.shape[1]
     if cov_type == "cluster":
-        fitted = model.fit(cov_type="cluster", cov_kwds={"groups": design.clusters})
-        return fitted.params, fitted.cov_params(), float(design.clusters.max())
+        fitted = model.fit(cov_type="cluster", cov_kwds={"groups": clusters})
+        return fitted.params, fitted.cov_params(), float(clusters.max())
     fitted = model.fit(cov_type=cov_type)
     vcov = fitted.cov_params()
     # statsmodels divides by n - k with n the number of rows; under weights the information is that of the effective n
@@ -241,6 +250,15 @@ def _fit_measures(design: Design, params, vcov, df, cov_type) -> dict[str, objec
         "df_residual": df,
         "p_value": stats.f.sf(statistic, p, df),
     }
+
+
+def _held_out(design: Design, conf_level: float) -> dict[str, float]:
+    """R² on respondents not fitted to; none where only moments, or fewer than two clusters, are known."""
+    names = {"estimate": "r_squared_cv", "conf_low": "r_squared_cv_low", "conf_high": "r_squared_cv_high"}
+    if isinstance(design, MomentsDesign):
+        return dict.fromkeys(names.values(), np.nan)
+    found = linear_r_squared(design, conf_level)
+    return {name: found[key] for key, name in names.items()}
 
 
 def _diagnostics(design: Design, params: np.ndarray) -> pd.DataFrame:

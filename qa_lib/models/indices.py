@@ -59,7 +59,7 @@ def rmsea_interval(
     >>> [round(bound, 3) for bound in rmsea_interval(85.30552, 24, 301)]
     [0.071, 0.114]
     """
-    if df <= 0 or not np.isfinite(chisq):
+    if df <= 0 or not (np.isfinite(chisq) and c > 0):
         return (0.0, 0.0) if df <= 0 else (np.nan, np.nan)
     statistic, tail = chisq / c, (1 - level) / 2
     noncentralities = (_noncentrality(statistic, df, 1 - tail), _noncentrality(statistic, df, tail))
