@@ -15,6 +15,7 @@ from qa_lib.effects.regression import Drivers, drivers
 from qa_lib.errors import QaError, QaWarning, ResponseError, StudyError
 from qa_lib.report import display
 from qa_lib.report.text import Text
+from qa_lib.study.cleaning import in_period
 from qa_lib.study.dates import labels, unit_of
 from qa_lib.study.instrument import Instrument
 from qa_lib.study.responses import Responses
@@ -183,11 +184,14 @@ class ReportPage:
         return result
 
 
-def open_page(study: str | Path, period: str | int = "", segment: str = "", lang: str = "en") -> ReportPage:
+def open_page(
+    study: str | Path, period: str | int = "", segment: str = "", lang: str = "en", answers: bool = True
+) -> ReportPage:
     """Opens a study for a notebook.
 
     ``study`` is looked for here and in the folders above, so that a notebook runs from its own folder as from the
     project's. ``period`` is the newest when empty; ``segment`` is ``""`` for everyone or ``"branch=North"``.
+    A page that lives on operations records opens with ``answers=False``: too few responses then leave ``data`` empty.
 
     Raises ``StudyError`` for an unknown study or segment, ``ResponseError`` for a period without responses or with
     fewer than the study's minimum cell.
@@ -198,8 +202,11 @@ def open_page(study: str | Path, period: str | int = "", segment: str = "", lang
     earlier = tuple(name for name in _periods_like(found, period) if name < period)
     previous = earlier[-1] if earlier else None
     column, value = _segment(found, segment)
-    data = _select(found.responses(period).data, column, value)
-    if len(data) < found.spec.minimum_cell:
+    everyone = found.responses(period) if answers else found.responses()
+    data = _select(everyone.data[in_period(everyone.data, period)], column, value)
+    if len(data) < found.spec.minimum_cell and not answers:
+        data = data.iloc[:0]
+    elif len(data) < found.spec.minimum_cell:
         raise ResponseError(
             f"{segment or 'everyone'} in {period} has {len(data)} responses; results of fewer than "
             f"{found.spec.minimum_cell} (minimum_cell in study.yaml) are not shown. Choose a longer period."

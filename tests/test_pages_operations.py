@@ -1,0 +1,126 @@
+"""The pages on operations, monitoring and improvement say what the records hold, in both languages."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+import qa_lib as qa
+from qa_lib.operations.completion import completion
+from qa_lib.report import display
+from qa_lib.report.pages import branches, kpi_rows, open_page, operations
+
+DEMO = ROOT / "data" / "raw" / "demo"
+
+
+class Shown:
+    """What a page put on show, in order, by kind."""
+
+    def __init__(self) -> None:
+        self.paragraphs, self.bullets, self.tables, self.alts, self.cards = [], [], {}, [], []
+
+    @property
+    def text(self) -> str:
+        cells = " ".join(map(str, (value for table in self.tables.values() for value in table.to_numpy().ravel())))
+        return " ".join([*self.paragraphs, *self.bullets, *self.tables, *self.alts, cells])
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    found = Shown()
+    monkeypatch.setattr(display, "heading", lambda title, anchor, level=2: found.paragraphs.append(title))
+    monkeypatch.setattr(display, "paragraph", lambda text, kind="": found.paragraphs.append(text))
+    monkeypatch.setattr(display, "bullets", found.bullets.extend)
+    monkeypatch.setattr(display, "cards", found.cards.extend)
+    monkeypatch.setattr(display, "table", lambda frame, caption, **_: found.tables.update({caption: frame}))
+    monkeypatch.setattr(display, "figure", lambda drawn, alt: found.alts.append(alt))
+    return found
+
+
+def operations_page(lang="en", period="2026-10", segment=""):
+    page = open_page(DEMO, period, segment, lang, answers=False)
+    spec = kpi_rows.spec_of(page)
+    tables = kpi_rows.tables(page, spec)
+    found = page.attempt(qa.kpis, tables, spec, period=kpi_rows.frequency(page))
+    return page, spec, tables, found
+
+
+def test_standards_are_judged_by_their_interval_and_named_in_the_first_sentence(shown):
+    page, _, _, found = operations_page()
+    operations.standards(page, found)
+    missed = found.tidy().query("period == '2026-10' and verdict == 'not_met'")["term"]
+    names = {kpi.id: kpi.name["en"] for kpi in found.spec.kpis}
+    assert len(missed) >= 2
+    assert all(names[kpi] in shown.paragraphs[0] for kpi in missed)
+    table = next(table for caption, table in shown.tables.items() if "with a standard" in caption).set_index(
+        "Indicator"
+    )
+    tickets = page.study.tickets().query("submitted >= '2026-10-01'")
+    answered = pd.to_datetime(tickets["first_response"].replace("", None))
+    hours = (answered - pd.to_datetime(tickets["submitted"])).dt.total_seconds() / 3600
+    kept = (hours <= 4).sum() / hours.notna().sum()
+    assert table.loc["Response time", "Kept the limit"].startswith(f"{kept:.0%}")
+    assert table.loc["Response time", "Mean or share"] == f"{hours.mean():.1f} h"
+    assert table.loc["Response time", "Verdict"] == "not met"
+    assert table.loc["Response time", "Standard"] == "≤ 4 h in 90% of cases"
+    assert any("Response time" in line and "80%" in line for line in shown.bullets)
+
+
+def test_a_branch_page_holds_only_its_branch_and_sends_comparisons_to_everyone(shown):
+    page, spec, tables, found = operations_page(segment="branch=riverside")
+    assert set(tables["tickets"]["branch"]) == {"riverside"}
+    operations.standards(page, found)
+    branches.compared(page, tables, spec)
+    assert "Units are compared on the page for everyone." in shown.paragraphs
+    other = open_page(DEMO, "2026-10", "channel=phone", "en", answers=False)
+    assert len(kpi_rows.tables(other, spec)["tickets"]) == len(other.study.tickets())
+
+
+def test_units_are_compared_and_the_weak_branch_is_last(shown):
+    page, spec, tables, _ = operations_page()
+    branches.compared(page, tables, spec)
+    leagues = [table for caption, table in shown.tables.items() if "shrunken" in caption]
+    assert [table["Branch"].iloc[-1] for table in leagues] == ["Riverside"] * 3
+    system = next(table for caption, table in shown.tables.items() if "contributes" in caption)
+    parts = system.iloc[:, 4:-2].astype(float).sum(axis=1)
+    assert np.allclose(parts, system["Service quality"].astype(float), atol=0.26)
+    assert any("Riverside is surely last" in line for line in shown.paragraphs)
+
+
+def test_the_path_names_the_missed_standards_and_what_is_felt(shown):
+    page, _, _, found = operations_page()
+    branches.circle(page, found)
+    table = next(iter(shown.tables.values()))
+    assert (
+        "Response time"
+        in table.set_index(["Moment of truth", "Element"]).loc[("Receive", "Software"), "Clearly missed"]
+    )
+    assert len(shown.alts) == 1
+
+
+def test_a_signal_on_a_control_chart_carries_the_name_of_its_rule(shown):
+    page, _, _, found = operations_page(segment="branch=riverside")
+    operations.over_time(page, found)
+    assert any("beyond" in alt or "in a row" in alt for alt in shown.alts), shown.alts
+
+
+def test_open_requests_count_as_long_as_they_are_open():
+    times, done = np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([True, False, True, False, True])
+    curve = completion(times, done).set_index("time")["share"]
+    assert curve.loc[1.0] == pytest.approx(1 / 5)
+    assert curve.loc[3.0] == pytest.approx(1 - (4 / 5) * (2 / 3))
+    assert curve.loc[5.0] == 1
+
+
+@pytest.mark.parametrize("period", ["2026-10", "2026-W40", "2026-10-15"])
+def test_chinese_pages_hold_no_english_sentence(shown, period):
+    page, _, tables, found = operations_page("zh", period)
+    operations.standards(page, found)
+    operations.time_to_resolve(page, found, None, "resolution_time")
+    operations.complaints_and_churn(page, found)
+    operations.causes(page, tables, found)
+    branches.circle(page, found)
+    assert not re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", shown.text)
+    assert not re.search(r"\d\.\d{4,}", shown.text)
