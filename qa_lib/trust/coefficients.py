@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import f as f_distribution
 
 EXACT_SPLITS_UP_TO = 16
 SAMPLED_SPLITS = 10_000
+
+
+class Coefficient(NamedTuple):
+    """An estimate with its standard error, or the key of what forbids one (``reliability.NOTES``)."""
+
+    term: str
+    estimate: float = np.nan
+    std_error: float = np.nan
+    note: str = ""
 
 
 def to_correlation(cov: np.ndarray) -> np.ndarray:
@@ -81,6 +91,22 @@ def feldt_interval(estimate: float, n: float, p: int, conf_level: float = 0.95) 
     reach = np.array([0.5 + conf_level / 2, 0.5 - conf_level / 2])
     low, high = 1 - (1 - estimate) * f_distribution.ppf(reach, n - 1, (n - 1) * (p - 1))
     return float(low), float(high)
+
+
+def log_interval(estimate: float, error: float, z: float) -> tuple[float, float]:
+    """Interval of a reliability, symmetric for log(1 - estimate), so that it stays below one (Bonett 2002, eq. 7)."""
+    if not estimate < 1:
+        return np.nan, np.nan
+    reach = z * error / (1 - estimate)
+    return 1 - (1 - estimate) * np.exp(reach), 1 - (1 - estimate) * np.exp(-reach)
+
+
+def fisher_interval(estimate: float, error: float, z: float) -> tuple[float, float]:
+    """Interval of a correlation, symmetric on Fisher's z scale."""
+    if not abs(estimate) < 1:
+        return np.nan, np.nan
+    reach = z * error / (1 - estimate**2)
+    return float(np.tanh(np.arctanh(estimate) - reach)), float(np.tanh(np.arctanh(estimate) + reach))
 
 
 def difference_reliability(var_x: float, var_y: float, cov_xy: float, rel_x: float, rel_y: float) -> float:

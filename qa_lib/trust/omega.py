@@ -1,124 +1,71 @@
-"""Omega: reliability from factor models, fitted to stacks of covariance matrices at once."""
+"""``omega_total``: reliability from the one-factor model that the model engine fits."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
 
 import numpy as np
+import pandas as pd
 
-from qa_lib.trust.coefficients import to_correlation
-
-MAX_ITERATIONS = 500
-TOLERANCE = 1e-10
-
-
-@dataclass(frozen=True, slots=True)
-class OneFactor:
-    """Loadings and uniquenesses (…, p) of one-factor models; ``converged`` (…)."""
-
-    loadings: np.ndarray
-    uniqueness: np.ndarray
-    converged: np.ndarray
-
-    @property
-    def admissible(self) -> np.ndarray:
-        return self.converged & (self.uniqueness > 0).all(-1)
+from qa_lib.errors import DataWarning, InadmissibleWarning, NotConvergedWarning, QaWarning
+from qa_lib.models.fit import cfa
+from qa_lib.models.solution import ModelFit
+from qa_lib.trust.coefficients import Coefficient, delta_error
 
 
-def one_factor_ml(cov: np.ndarray) -> OneFactor:
-    """Maximum likelihood fit of one factor to each matrix of a stack (…, p, p), uniquenesses unbounded as in lavaan.
+def one_factor_ml(cov: np.ndarray, n: float) -> ModelFit:
+    """One factor of variance one by maximum likelihood; free parameters: p loadings, then p residual variances.
 
-    Fisher scoring on the discrepancy log|Σ| + tr(SΣ⁻¹) (Jöreskog 1969, eq. 4), worked on the correlation scale,
-    with steps halved where they do not lower it.
+    Not converged and inadmissible fits are left to the caller to judge (``fit.converged``, ``fit.admissible``).
     """
-    shape, p = cov.shape[:-2], cov.shape[-1]
-    flat = cov.reshape(-1, p, p)
-    sd = np.sqrt(np.diagonal(flat, axis1=-2, axis2=-1))
-    corr = to_correlation(flat)
-    theta = _start(corr)
-    value = _discrepancy(theta, corr)
-    done = np.zeros(len(corr), dtype=bool)
-    for _ in range(MAX_ITERATIONS):
-        active = np.flatnonzero(~done & np.isfinite(value))
-        if not active.size:
-            break
-        theta[active], value[active], done[active] = _advance(theta[active], value[active], corr[active])
-    loadings, uniqueness = theta[:, :p], theta[:, p:]
-    loadings = loadings * np.where(loadings.sum(-1, keepdims=True) < 0, -1, 1)
-    return OneFactor((loadings * sd).reshape(*shape, p), (uniqueness * sd**2).reshape(*shape, p), done.reshape(shape))
+    names = [f"x{i}" for i in range(len(cov))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", QaWarning)
+        return cfa(f"f =~ {' + '.join(names)}", pd.DataFrame(cov, names, names), nobs=n, std_lv=True)
 
 
-def _start(corr: np.ndarray) -> np.ndarray:
-    values, vectors = np.linalg.eigh(corr)
-    p = corr.shape[-1]
-    first = vectors[..., -1] * np.sqrt(np.maximum((values[..., -1:] - 1) * p / (p - 1), 0.1))
-    loadings = np.clip(first, -0.9, 0.9)
-    return np.concatenate([loadings, 1 - loadings**2], axis=-1)
+def omega_total(loadings: np.ndarray, cov: np.ndarray) -> float:
+    """(Σλ)² over the observed variance of the total (McDonald 1999, eq. 6.20b; compRelSEM's default denominator).
 
-
-def _discrepancy(theta: np.ndarray, corr: np.ndarray) -> np.ndarray:
-    """log|Σ| + tr(SΣ⁻¹) of each model; infinite where Σ is not positive definite."""
-    p = corr.shape[-1]
-    implied = _implied(theta, p)
-    lowest = np.linalg.eigvalsh(implied)[:, 0]
-    value = np.full(len(theta), np.inf)
-    proper = lowest > 1e-10
-    value[proper] = np.linalg.slogdet(implied[proper])[1] + np.trace(
-        np.linalg.solve(implied[proper], corr[proper]), axis1=-2, axis2=-1
-    )
-    return value
-
-
-def _implied(theta: np.ndarray, p: int) -> np.ndarray:
-    loadings, uniqueness = theta[:, :p], theta[:, p:]
-    return loadings[:, :, None] * loadings[:, None, :] + uniqueness[:, :, None] * np.eye(p)
-
-
-def _advance(theta: np.ndarray, value: np.ndarray, corr: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One step of Fisher scoring for each model: new parameters, discrepancy, and whether the gradient vanished."""
-    p = corr.shape[-1]
-    gradient, information = _score(theta, corr)
-    step = -np.linalg.solve(information + 1e-12 * np.eye(2 * p), gradient[..., None])[..., 0]
-    done = np.abs(gradient).max(-1) < TOLERANCE
-    scale = np.where(done, 0.0, 1.0)
-    for _ in range(30):
-        trial = theta + scale[:, None] * step
-        found = _discrepancy(trial, corr)
-        worse = ~(found <= value + 1e-13)
-        if not worse.any():
-            break
-        scale = np.where(worse, scale / 2, scale)
-    else:
-        trial, found = np.where(worse[:, None], theta, trial), np.where(worse, np.nan, found)
-    return trial, found, done
-
-
-def _score(theta: np.ndarray, corr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    p = corr.shape[-1]
-    loadings = theta[:, :p]
-    implied = _implied(theta, p)
-    inverse = np.linalg.inv(implied)
-    weighted = inverse @ (implied - corr) @ inverse
-    gradient = np.concatenate(
-        [2 * np.einsum("bij,bj->bi", weighted, loadings), np.diagonal(weighted, axis1=-2, axis2=-1)], axis=-1
-    )
-    b = np.einsum("bij,bj->bi", inverse, loadings)
-    c = np.einsum("bi,bi->b", b, loadings)
-    information = np.empty((len(theta), 2 * p, 2 * p))
-    information[:, :p, :p] = 2 * (inverse * c[:, None, None] + b[:, :, None] * b[:, None, :])
-    information[:, :p, p:] = 2 * inverse * b[:, None, :]
-    information[:, p:, :p] = np.swapaxes(information[:, :p, p:], 1, 2)
-    information[:, p:, p:] = inverse**2
-    return gradient, information
-
-
-def omega_total(cov: np.ndarray, model: OneFactor | None = None) -> np.ndarray:
-    """(Σλ)² over the observed variance of the total (McDonald 1999, eq. 6.20b), from the one-factor ML model.
-
-    NaN where the model did not converge, and for two items, whose model is not identified.
+    >>> round(omega_total(np.array([.8, .7, .6]), np.array([[1, .5, .4], [.5, 1, .4], [.4, .4, 1]])), 4)
+    0.7875
     """
-    if cov.shape[-1] < 3:
-        return np.full(cov.shape[:-2], np.nan)
-    model = model or one_factor_ml(cov)
-    omega = model.loadings.sum(-1) ** 2 / cov.sum((-2, -1))
-    return np.where(model.converged, omega, np.nan)
+    return float(np.sum(loadings) ** 2 / np.sum(cov))
+
+
+def omega_gradient(fit: ModelFit) -> np.ndarray:
+    """Symmetric gradient (p, p) of ``omega_total`` by the observed covariances.
+
+    The loadings move with the covariances as the gradient of the discrepancy must stay zero (implicit
+    differentiation): with B = Σ⁻¹, ∂F/∂λ = (B - BSB)λ and ∂F/∂ψ = ½ diag(B - BSB).
+    """
+    p, cov, precision = len(fit.x) // 2, fit.samples[0].cov, np.linalg.inv(fit.implied_cov)
+    loadings, total = fit.x[:p], np.sum(fit.samples[0].cov)
+    by_parameters = np.repeat([2 * loadings.sum() / total, 0.0], p)
+    by_loading, by_variance = np.split(np.linalg.solve(fit.objective.observed(fit.evaluation), by_parameters), 2)
+    moved = np.outer(loadings, by_loading)
+    inner = (moved + moved.T + np.diag(by_variance)) / 2
+    return precision @ inner @ precision - omega_total(loadings, cov) / total
+
+
+def omega_coefficient(name: str, items: list[str], cov: np.ndarray, n: float) -> Coefficient:
+    """``omega_total`` of one dimension, with the error of the delta method for normal items."""
+    if len(cov) < 3:
+        message = f"{name} has two items: a one-factor model is not identified, omega_total is missing."
+        warnings.warn(message, DataWarning, stacklevel=4)
+        return Coefficient("omega_total", note="two_items")
+    fit = one_factor_ml(cov, n)
+    if not fit.converged:
+        message = f"{name}: the one-factor model did not converge; omega_total is missing."
+        warnings.warn(message, NotConvergedWarning, stacklevel=4)
+        return Coefficient("omega_total", note="not_converged")
+    p, sample = len(cov), fit.samples[0].cov
+    error = delta_error(omega_gradient(fit), sample, n)
+    negative = [item for item, variance in zip(items, fit.x[p:], strict=True) if variance < 0]
+    if negative:
+        message = (
+            f"{name}: the one-factor model has a negative item variance, of {', '.join(negative)} (Heywood case); "
+            "mistrust omega_total."
+        )
+        warnings.warn(message, InadmissibleWarning, stacklevel=4)
+    return Coefficient("omega_total", omega_total(fit.x[:p], sample), error, "heywood" if negative else "")

@@ -11,42 +11,49 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from qa_lib.errors import DataWarning, InadmissibleWarning, NotConvergedWarning, ResponseError
+from qa_lib.errors import DataWarning, InadmissibleWarning, ResponseError
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.moments import Missing, Moments, as_moments
-from qa_lib.sufficient.ordinal import polychoric
 from qa_lib.sufficient.resample import bootstrap_moments
 from qa_lib.trust import coefficients as co
+from qa_lib.trust.coefficients import Coefficient
 from qa_lib.trust.items import item_analysis
-from qa_lib.trust.omega import omega_total, one_factor_ml
+from qa_lib.trust.omega import omega_coefficient
+from qa_lib.trust.ordinal_reliability import MOST_LEVELS, Respondents, not_ordinal, ordinal_coefficients
+from qa_lib.trust.schmid_leiman import SINGULAR, instrument_coefficients
 
 __all__ = ["Reliability", "reliability"]
 
+WHOLE_INSTRUMENT = "instrument"
 MODELS = {
     "alpha": "covariances",
     "alpha_std": "correlations",
-    "alpha_ordinal": "polychoric correlations",
     "lambda2": "correlations",
     "lambda6": "correlations, squared multiple correlations",
     "split_half_max": "correlations, best split",
     "split_half_mean": "correlations, mean of splits",
     "split_half_min": "correlations, worst split",
-    "omega_total": "one factor, ML; observed total variance",
     "mean_r": "correlations",
+    "omega_total": "one factor, ML; observed total variance",
+    "alpha_ordinal": "polychoric correlations",
+    "omega_ordinal": "one factor, polychoric, diagonally weighted; variance of the ordinal total",
+    "omega_h": "Schmid-Leiman, minres and oblimin; general factor",
+    "omega_total_sl": "Schmid-Leiman, minres and oblimin; all factors",
 }
-MOST_LEVELS = 10
-COLUMNS = [
-    "dimension",
-    "term",
-    "estimate",
-    "std_error",
-    "conf_low",
-    "conf_high",
-    "interval",
-    "model",
-    "n",
-    "n_items",
-]
+CLOSED_FORM = tuple(MODELS)[:8]
+ORDINAL = ("alpha_ordinal", "omega_ordinal")
+NOTES = {
+    "too_few_items": "fewer than two items vary, or too few items for so many factors",
+    "two_items": "one factor of two items is not identified",
+    "never_together": "some items were never answered by the same respondents",
+    "no_total_variance": "the items cancel each other: their sum does not vary",
+    "singular": "the correlation matrix is singular or not positive definite",
+    "not_converged": "the model did not converge",
+    "heywood": "the model has a negative variance, or one at its lower bound (Heywood case)",
+    "not_ordinal": "not whole numbers of few levels, or not counted from respondents",
+    "general_equal": "two factors load equally on the general factor, which they do not identify",
+}
+INADMISSIBLE = {"no_total_variance", "singular", "heywood"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +62,15 @@ class Reliability(Result):
 
     table: pd.DataFrame
     items: pd.DataFrame
-    converged: bool
-    admissible: bool
     provenance: Provenance
+
+    @property
+    def converged(self) -> bool:
+        return not (self.table["note"] == "not_converged").any()
+
+    @property
+    def admissible(self) -> bool:
+        return not self.table["note"].isin(INADMISSIBLE).any()
 
     def tidy(self) -> pd.DataFrame:
         return self.table
@@ -86,71 +99,72 @@ def reliability(
     n_boot: int = 0,
     seed: int = 1,
     scale: tuple[float, float] | None = None,
-    ordinal: bool = False,
+    ordinal: bool | None = None,
 ) -> Reliability:
-    """Reliability coefficients and item analysis of each dimension.
+    """Reliability coefficients and item analysis of each dimension, and omega of the whole instrument.
 
     data : DataFrame (items scored towards the dimension's positive pole), Moments, or (covariance DataFrame, n).
-    dimensions : items by dimension. weights : respondents' weights (column or array); n is then the effective one.
-    n_boot : also percentile bootstrap intervals, as columns ``boot_low, boot_high`` (needs a DataFrame).
+    dimensions : items by dimension. weights : respondents' weights; n is then the effective one, in every interval.
+    n_boot : also percentile bootstrap intervals of the coefficients that need no model, as columns ``boot_low,
+        boot_high`` (needs a DataFrame).
     scale : lowest and highest point of the answers, for floor and ceiling shares; by default as found.
-    ordinal : also ``alpha_ordinal``, alpha of the polychoric correlations (Zumbo, Gadermann and Zeisser 2007,
-        doi:10.22237/jmasm/1177992180); for whole-number items of at most 10 levels; without an interval.
+    ordinal : ``alpha_ordinal`` and ``omega_ordinal``, for whole-number items of at most 11 levels; by default where
+        that is what the items are; True insists, False leaves them out.
 
-    Terms: alpha, alpha_std with Feldt's interval; lambda2, lambda6, split halves, omega_total and mean_r with an
-    interval of the delta method for normal items, for reliabilities on the scale of log(1 - estimate) (Bonett
-    2002), for mean_r on Fisher's z. Column ``model`` says what each was computed from.
+    Terms, column ``model`` says what each was computed from:
+
+    - alpha, alpha_std: Cronbach (1951), with Feldt's interval. lambda2, lambda6: Guttman (1945); split_half_max, _mean,
+      _min: of every split (of a seeded sample above 16 items); mean_r.
+    - omega_total: one factor by maximum likelihood (McDonald 1999). omega_ordinal: one factor of polychoric
+      correlations, reliability of the sum of the answers as given (Green and Yang 2009,
+      doi:10.1007/s11336-008-9098-4). alpha_ordinal: alpha of the polychoric correlations, which is of the variables
+      behind the answers (Zumbo, Gadermann and Zeisser 2007, doi:10.22237/jmasm/1177992180).
+    - omega_h, omega_total_sl: rows of the dimension ``instrument``, when there are two dimensions or more (Zinbarg et
+      al. 2005, doi:10.1007/s11336-003-0974-7).
+
+    Their intervals are those of the delta method (``std_error``), for reliabilities on the scale of log(1 - estimate)
+    (Bonett 2002), for mean_r on Fisher's z; for normal items, but for the ordinal ones, whose errors come from the
+    respondents and so need a DataFrame. ``note`` holds a key of ``NOTES`` where an estimate is missing or doubtful.
 
     Warns DataWarning of constant items (left out), items that seem reversed, scales too short for a coefficient;
-    InadmissibleWarning of negative variances and singular matrices; NotConvergedWarning.
+    InadmissibleWarning of negative variances and singular matrices; NotConvergedWarning; EmptyCategoryWarning.
     Raises ResponseError for absent items, empty dimensions, n_boot without respondents, or ordinal=True with items
-    that are no whole numbers or have more than 10 levels.
+    that are no whole numbers or have more than 11 levels.
 
     >>> corr = pd.DataFrame(.5 * np.eye(3) + .5, index=list("abc"), columns=list("abc"))
     >>> found = reliability((corr, 100), {"service": ["a", "b", "c"]}).tidy().set_index("term")
     >>> found.loc["alpha", ["estimate", "conf_low", "conf_high"]].astype(float).round(3).to_list()
     [0.75, 0.651, 0.824]
     """
-    _check_dimensions(dimensions)
-    if n_boot and not isinstance(data, pd.DataFrame):
-        raise ResponseError("The bootstrap needs the respondents' answers: pass a DataFrame, or n_boot=0.")
-    everything = as_moments(data, list(dict.fromkeys(i for items in dimensions.values() for i in items)), weights)
-    parts = {
-        name: _without_constant_items(name, as_moments(data, list(items), weights, missing))
-        for name, items in dimensions.items()
-    }
-    analysed = [_analyse(name, part, conf_level) for name, part in parts.items()]
-    if n_boot:
-        for (table, _), part in zip(analysed, parts.values(), strict=True):
-            _add_bootstrap(table, data, part, weights, n_boot, seed, conf_level)
-    tables = [table for table, _ in analysed]
-    if ordinal:
-        tables += [_table(name, {"alpha_ordinal": _alpha_ordinal(name, part)}, part) for name, part in parts.items()]
-    table = pd.concat(tables, ignore_index=True)
-    items = pd.concat(
-        [item_analysis(n, as_moments(data, list(i), weights, missing), scale) for n, i in dimensions.items()]
-    )
+    _check_arguments(data, dimensions, n_boot)
+    names = list(dict.fromkeys(item for items in dimensions.values() for item in items))
+    everything = as_moments(data, names, weights, missing)
+    respondents = _respondents(data, names, weights)
+    tables, analysed, vary = [], [], {}
+    for name, items in dimensions.items():
+        own = missing == "listwise" and respondents is not None
+        part = as_moments(data, list(items), weights, missing) if own else everything.select(list(items))
+        analysed.append(item_analysis(name, part, scale))
+        vary[name] = part = _without_constant_items(name, part)
+        answers = None if respondents is None else respondents.of(part)
+        table = _table(name, _dimension(name, part, answers, ordinal), part, conf_level)
+        tables.append(_with_bootstrap(table, answers, n_boot, seed, conf_level) if n_boot else table)
+    if len(dimensions) > 1:
+        tables.append(_instrument(everything, vary, conf_level))
+    items = pd.concat(analysed, ignore_index=True)
     _warn_reversed(items)
     settings = {"missing": missing, "conf_level": conf_level, "n_boot": n_boot, "seed": seed, "ordinal": ordinal}
     settings |= {"n_effective": everything.effective_n}
-    states = [state for _, state in analysed]
-    return Reliability(
-        table,
-        items.reset_index(drop=True),
-        all(state["converged"] for state in states),
-        all(state["admissible"] for state in states),
-        Provenance("reliability", everything.n, settings),
-    )
+    return Reliability(pd.concat(tables, ignore_index=True), items, Provenance("reliability", everything.n, settings))
 
 
-def dimension_terms(cov: np.ndarray, corr: np.ndarray, signs: np.ndarray) -> dict[str, np.ndarray]:
-    """Every coefficient of stacks of covariances and correlations (…, p, p); NaN where a matrix allows none."""
+def closed_form(cov: np.ndarray, corr: np.ndarray, signs: np.ndarray) -> dict[str, np.ndarray]:
+    """The coefficients that need no model, of stacks of covariances and correlations (…, p, p); NaN where a matrix
+    allows none. signs : the splits, see ``coefficients.splits``."""
     halves = co.split_halves(corr, signs)
-    proper = np.linalg.eigvalsh(np.nan_to_num(corr, nan=-1.0))[..., 0] > 1e-10
-    lambda6, omega = np.full(proper.shape, np.nan), np.full(proper.shape, np.nan)
-    if proper.any():
-        lambda6[proper] = co.lambda6(corr[proper])
-        omega[proper] = omega_total(cov[proper])
+    proper = np.linalg.eigvalsh(np.nan_to_num(corr, nan=-1.0))[..., 0] > SINGULAR
+    lambda6 = np.full(proper.shape, np.nan)
+    lambda6[proper] = co.lambda6(corr[proper])
     return {
         "alpha": co.alpha(cov),
         "alpha_std": co.alpha(corr),
@@ -159,22 +173,29 @@ def dimension_terms(cov: np.ndarray, corr: np.ndarray, signs: np.ndarray) -> dic
         "split_half_max": halves.max(-1),
         "split_half_mean": halves.mean(-1),
         "split_half_min": halves.min(-1),
-        "omega_total": omega,
         "mean_r": co.mean_r(corr),
     }
 
 
-def _check_dimensions(dimensions: Mapping[str, Sequence[str]]) -> None:
+def _check_arguments(data: Any, dimensions: Mapping[str, Sequence[str]], n_boot: int) -> None:
     if not dimensions:
         raise ResponseError("No dimensions were given; pass for instance {'R': ['R1', 'R2']}.")
     for name, items in dimensions.items():
         if isinstance(items, str) or len(items) < 2 or len(set(items)) < len(items):
             raise ResponseError(f"Dimension {name} has items {items!r}; two or more different ones are needed.")
+    if n_boot and not isinstance(data, pd.DataFrame):
+        raise ResponseError("The bootstrap needs the respondents' answers: pass a DataFrame, or n_boot=0.")
+
+
+def _respondents(data: Any, items: Sequence[str], weights: Any) -> Respondents | None:
+    if not isinstance(data, pd.DataFrame):
+        return None
+    w = data[weights] if isinstance(weights, str) else np.ones(len(data)) if weights is None else weights
+    return Respondents(list(items), data[list(items)].to_numpy(float, na_value=np.nan), np.asarray(w, dtype=float))
 
 
 def _without_constant_items(name: str, moments: Moments) -> Moments:
-    variance = np.diag(moments.cov)
-    varies = variance > 1e-12
+    varies = np.diag(moments.cov) > 1e-12
     if varies.all():
         return moments
     constant = [item for item, ok in zip(moments.items, varies, strict=True) if not ok]
@@ -183,135 +204,112 @@ def _without_constant_items(name: str, moments: Moments) -> Moments:
     return moments.select([item for item in moments.items if item not in constant])
 
 
-def _analyse(name: str, moments: Moments, conf_level: float) -> tuple[pd.DataFrame, dict[str, bool]]:
-    """The coefficients of one dimension, and whether its model converged to an admissible solution."""
-    p = len(moments.items)
-    if p < 2:
-        message = f"{name}: fewer than two items vary, so no reliability can be given."
-        warnings.warn(message, DataWarning, stacklevel=3)
-        return _table(name, dict.fromkeys(("alpha", "alpha_std", "omega_total"), np.nan), moments), _state(True, True)
+def _dimension(name: str, moments: Moments, respondents: Respondents | None, ordinal: bool | None) -> list[Coefficient]:
+    """Every coefficient of one dimension."""
     cov = moments.cov.to_numpy()
+    terms = [*CLOSED_FORM, "omega_total", *(() if ordinal is False else ORDINAL)]
+    if problem := _matrix_problem(name, cov):
+        return [Coefficient(term, note=problem) for term in terms]
+    found = _closed_form(cov, moments.effective_n)
     corr = co.to_correlation(cov)
-    signs = co.splits(p)
-    terms = {term: float(value) for term, value in dimension_terms(cov, corr, signs).items()}
-    table = _table(name, terms, moments)
-    _add_delta_intervals(table, corr, cov, signs, moments.effective_n, conf_level)
-    _add_feldt_intervals(table, moments.effective_n, p, conf_level)
-    return table, _model_state(name, cov, corr)
+    if np.linalg.eigvalsh(corr)[0] <= SINGULAR:
+        message = f"{name}: the correlation matrix is singular or not positive definite; lambda6 and omega are missing."
+        warnings.warn(message, InadmissibleWarning, stacklevel=3)
+        found = [c._replace(note="singular") if c.term == "lambda6" else c for c in found]
+        found.append(Coefficient("omega_total", note="singular"))
+    else:
+        found.append(omega_coefficient(name, moments.items, cov, moments.effective_n))
+    return found if ordinal is False else [*found, *_ordinal(name, moments, respondents, insist=bool(ordinal))]
 
 
-def _table(name: str, terms: Mapping[str, float], moments: Moments) -> pd.DataFrame:
-    table = pd.DataFrame({"term": list(terms), "estimate": list(terms.values())})
-    table["model"] = table["term"].map(MODELS)
-    return table.assign(
-        dimension=name,
-        n=moments.effective_n,
-        n_items=len(moments.items),
-        std_error=np.nan,
-        conf_low=np.nan,
-        conf_high=np.nan,
-        interval="",
-    )[COLUMNS]
+def _matrix_problem(name: str, cov: np.ndarray) -> str:
+    """Why no coefficient can be had from these covariances, if so, with a warning."""
+    if len(cov) < 2:
+        warnings.warn(f"{name}: fewer than two items vary, so no reliability can be given.", DataWarning, stacklevel=4)
+        return "too_few_items"
+    if np.isnan(cov).any():
+        message = f"{name}: some items were never answered by the same respondents, so no reliability can be given."
+        warnings.warn(message, DataWarning, stacklevel=4)
+        return "never_together"
+    if min(cov.sum() / np.trace(cov), co.to_correlation(cov).sum()) < 1e-10:
+        message = f"{name}: the items cancel each other, so that their sum does not vary; check the reverse keys."
+        warnings.warn(message, InadmissibleWarning, stacklevel=4)
+        return "no_total_variance"
+    return ""
 
 
-def _add_delta_intervals(
-    table: pd.DataFrame, corr: np.ndarray, cov: np.ndarray, signs: np.ndarray, n: float, conf_level: float
-) -> None:
-    around = co.perturbed(cov)
-    moved = dimension_terms(around, co.to_correlation(around), signs)
-    z = norm.ppf(0.5 + conf_level / 2)
-    for row, term in enumerate(table["term"]):
-        gradient = co.numerical_gradient(moved[term], cov)
-        error, estimate = co.delta_error(gradient, cov, n), table.loc[row, "estimate"]
-        low, high = fisher_interval(estimate, error, z) if term == "mean_r" else log_interval(estimate, error, z)
-        table.loc[row, ["std_error", "conf_low", "conf_high"]] = error, low, high
-        table.loc[row, "interval"] = "delta"
+def _closed_form(cov: np.ndarray, n: float) -> list[Coefficient]:
+    """The coefficients that need no model, with the errors of the delta method."""
+    signs, around = co.splits(len(cov)), co.perturbed(cov)
+    estimates = closed_form(cov, co.to_correlation(cov), signs)
+    moved = closed_form(around, co.to_correlation(around), signs)
+    errors = {term: co.delta_error(co.numerical_gradient(values, cov), cov, n) for term, values in moved.items()}
+    return [Coefficient(term, float(estimates[term]), errors[term]) for term in estimates]
 
 
-def log_interval(estimate: float, error: float, z: float) -> tuple[float, float]:
-    """Interval of a reliability, symmetric for log(1 - estimate), so that it stays below one (Bonett 2002, eq. 7)."""
-    if not estimate < 1:
-        return np.nan, np.nan
-    reach = z * error / (1 - estimate)
-    return 1 - (1 - estimate) * np.exp(reach), 1 - (1 - estimate) * np.exp(-reach)
-
-
-def fisher_interval(estimate: float, error: float, z: float) -> tuple[float, float]:
-    reach = z * error / (1 - estimate**2)
-    return float(np.tanh(np.arctanh(estimate) - reach)), float(np.tanh(np.arctanh(estimate) + reach))
-
-
-def _add_feldt_intervals(table: pd.DataFrame, n: float, p: int, conf_level: float) -> None:
-    for row in np.flatnonzero(table["term"].isin(["alpha", "alpha_std"])):
-        table.loc[row, ["conf_low", "conf_high"]] = co.feldt_interval(table.loc[row, "estimate"], n, p, conf_level)
-        table.loc[row, "interval"] = "Feldt"
-
-
-def _add_bootstrap(
-    table: pd.DataFrame, data: pd.DataFrame, moments: Moments, weights: Any, n_boot: int, seed: int, conf_level: float
-) -> None:
-    x = data[moments.items].to_numpy(dtype=float, na_value=np.nan)
-    w = data[weights].to_numpy(dtype=float) if isinstance(weights, str) else weights
-    if moments.missing == "listwise":
-        complete = ~np.isnan(x).any(1)
-        x, w = x[complete], None if w is None else np.asarray(w)[complete]
-    _, covs = bootstrap_moments(x, n_boot, seed, w)
-    drawn = dimension_terms(covs, co.to_correlation(covs), co.splits(len(moments.items)))
-    tails = [0.5 - conf_level / 2, 0.5 + conf_level / 2]
-    bounds = [np.nanquantile(drawn[term], tails) for term in table["term"]]
-    table[["boot_low", "boot_high"]] = np.array(bounds)
-
-
-def _alpha_ordinal(name: str, moments: Moments) -> float:
-    """Standardised alpha of the polychoric matrix; NaN, with a warning, where that matrix is no estimate."""
-    if len(moments.items) < 2:
-        return np.nan
-    pairs = zip(moments.items, moments.levels, strict=True)
-    unfit = [item for i, (item, levels) in enumerate(pairs) if levels is None or _n_used(moments, i) > MOST_LEVELS]
-    if unfit:
+def _ordinal(name: str, moments: Moments, respondents: Respondents | None, insist: bool) -> list[Coefficient]:
+    unfit = not_ordinal(moments)
+    if unfit and insist:
         raise ResponseError(
             f"{name}: {', '.join(unfit)} cannot be taken as ordinal: whole numbers of at most {MOST_LEVELS} levels are "
-            "needed, counted from respondents. Leave ordinal=False, or leave the items out."
+            "needed, counted from respondents. Leave ordinal out, or leave the items out."
         )
-    found = polychoric(moments)
-    if not found.converged:
-        message = f"{name}: the polychoric correlations did not converge; alpha_ordinal is missing."
-        warnings.warn(message, NotConvergedWarning, stacklevel=3)
-        return np.nan
-    if not found.positive_definite:
-        message = f"{name}: the polychoric correlations are not positive definite; alpha_ordinal is missing."
-        warnings.warn(message, InadmissibleWarning, stacklevel=3)
-        return np.nan
-    return float(co.alpha(found.correlation.to_numpy()))
+    if unfit:
+        return [Coefficient(term, note="not_ordinal") for term in ORDINAL]
+    return ordinal_coefficients(name, moments, respondents)
 
 
-def _n_used(moments: Moments, item: int) -> int:
-    return int((np.diag(moments.tables.array(item, item)) > 0).sum())
+def _instrument(everything: Moments, dimensions: Mapping[str, Moments], conf_level: float) -> pd.DataFrame:
+    """Omega of all items that vary, by as many factors as there are dimensions with such items."""
+    vary = everything.select(list(dict.fromkeys(item for part in dimensions.values() for item in part.items)))
+    k = sum(bool(part.items) for part in dimensions.values())
+    corr = vary.correlation.to_numpy()
+    return _table(WHOLE_INSTRUMENT, instrument_coefficients(corr, k, vary.effective_n), vary, conf_level)
 
 
-def _state(converged: bool, admissible: bool) -> dict[str, bool]:
-    return {"converged": converged, "admissible": admissible}
+def _table(name: str, found: Sequence[Coefficient], moments: Moments, conf_level: float) -> pd.DataFrame:
+    n, p = moments.effective_n, len(moments.items)
+    intervals = [_interval(coefficient, n, p, conf_level) for coefficient in found]
+    low, high, kind = zip(*intervals, strict=True)
+    terms = [coefficient.term for coefficient in found]
+    columns = {
+        "dimension": name,
+        "term": terms,
+        "estimate": [coefficient.estimate for coefficient in found],
+        "std_error": [coefficient.std_error for coefficient in found],
+        "conf_low": low,
+        "conf_high": high,
+        "interval": kind,
+        "model": [MODELS[term] for term in terms],
+        "n": n,
+        "n_items": p,
+        "note": [coefficient.note for coefficient in found],
+    }
+    return pd.DataFrame(columns)
 
 
-def _model_state(name: str, cov: np.ndarray, corr: np.ndarray) -> dict[str, bool]:
-    """Whether the one-factor model behind omega_total can be trusted, with a warning where not."""
-    if len(cov) < 3:
-        message = f"{name} has two items: a one-factor model is not identified, omega_total is missing."
-        warnings.warn(message, DataWarning, stacklevel=4)
-        return _state(True, True)
-    if np.linalg.eigvalsh(corr)[0] <= 1e-10:
-        message = f"{name}: the correlation matrix is singular or not positive definite; lambda6 and omega are missing."
-        warnings.warn(message, InadmissibleWarning, stacklevel=4)
-        return _state(True, False)
-    model = one_factor_ml(cov)
-    converged, admissible = bool(model.converged), bool(model.admissible)
-    if not converged:
-        message = f"{name}: the one-factor model did not converge; omega_total is missing."
-        warnings.warn(message, NotConvergedWarning, stacklevel=4)
-    elif not admissible:
-        message = f"{name}: the one-factor model has a negative item variance (Heywood case); mistrust omega_total."
-        warnings.warn(message, InadmissibleWarning, stacklevel=4)
-    return _state(converged, admissible)
+def _interval(found: Coefficient, n: float, p: int, conf_level: float) -> tuple[float, float, str]:
+    z = norm.ppf(0.5 + conf_level / 2)
+    if found.term in ("alpha", "alpha_std") and not np.isnan(found.estimate):
+        return *co.feldt_interval(found.estimate, n, p, conf_level), "Feldt"
+    if np.isnan(found.std_error):
+        return np.nan, np.nan, ""
+    bounds = co.fisher_interval if found.term == "mean_r" else co.log_interval
+    return *bounds(found.estimate, found.std_error, z), "delta"
+
+
+def _with_bootstrap(
+    table: pd.DataFrame, respondents: Respondents, n_boot: int, seed: int, conf_level: float
+) -> pd.DataFrame:
+    """The table with percentile intervals of the coefficients that need no model."""
+    has = table["term"].isin(CLOSED_FORM) & table["estimate"].notna()
+    table[["boot_low", "boot_high"]] = np.nan
+    if has.any():
+        _, covs = bootstrap_moments(respondents.x, n_boot, seed, respondents.weights)
+        drawn = closed_form(covs, co.to_correlation(covs), co.splits(len(respondents.items)))
+        tails = [0.5 - conf_level / 2, 0.5 + conf_level / 2]
+        table.loc[has, ["boot_low", "boot_high"]] = [np.nanquantile(drawn[t], tails) for t in table.loc[has, "term"]]
+    return table
 
 
 def _warn_reversed(items: pd.DataFrame) -> None:
