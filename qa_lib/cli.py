@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import qa_lib
-from qa_lib.errors import QaError
+from qa_lib.errors import QaError, StudyError
 
 app = typer.Typer(
     name="qa",
@@ -71,6 +71,26 @@ def check(study: StudyFolder) -> None:
     if findings.empty:
         typer.echo("Nothing to mend.")
     raise typer.Exit(2 if (findings["severity"] == "error").any() else 0)
+
+
+@app.command()
+def plan(
+    study: StudyFolder,
+    period: Annotated[str, typer.Option(help="Whom to monitor when: 2026-11, 2026-W45, 2026-11-02 …")],
+    out: Annotated[Path | None, typer.Option(help="The workbook; reports/STUDY/plan-PERIOD.xlsx by default.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same plan.")] = 1,
+) -> None:
+    """Draw a monitoring plan from the study's roster and monitoring/plan.yaml, and write it as xlsx."""
+    from qa_lib.operations.sampling import plan_file
+
+    found = qa_lib.read_study(study)
+    roster = found.roster()
+    if roster is None:
+        raise StudyError(f"{found.path / 'roster.csv'} does not exist; a plan is drawn from the roster.")
+    drawn = qa_lib.monitoring_plan(roster, plan_file(found.path, period), seed=seed)
+    out = out or Path("reports") / found.name / f"plan-{period}.xlsx"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    typer.echo(drawn.write(out))
 
 
 @app.command()

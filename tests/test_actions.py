@@ -1,12 +1,18 @@
 """Effects of actions against OLS in R, verdicts by case, windows and comparison groups, and bad input."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from compare import assert_close_to_reference
 
+import qa_lib as qa
 from qa_lib.errors import ResponseError, StudyError
 from qa_lib.tracking.actions import action_effects, judge_effect
+
+DEMO = Path(__file__).parent.parent / "data" / "raw" / "demo"
+LATENCIES = ("response_time", "resolution_time")
 
 
 def read_sfo(shared_data, year, area):
@@ -138,3 +144,50 @@ def test_bad_input_is_named(survey):
     ]:
         with pytest.raises(error, match=message):
             call()
+
+
+def test_a_guardrail_that_got_worse_holds_back_an_adoption(survey):
+    spoilt = (survey["branch"] == "A") & (survey["period"] >= "2026-07")
+    data = survey.assign(R1=survey["S2"] - 1.5 * spoilt, errors=0.2 + 0.5 * spoilt + 0.01 * survey["k"])
+    one = log(unit="A", expected=0.5, guardrail="R1")
+    one["indicator"] = "S1"
+    row = action_effects(data, one, unit="branch").tidy().iloc[0]
+    assert (row["verdict"], row["reason"], row["guardrail_verdict"]) == ("adapt", "guardrail_worsened", "worse")
+    assert row["guardrail_low"] < row["guardrail_estimate"] < row["guardrail_high"] < 0
+    risen = action_effects(data, one.assign(guardrail="errors"), unit="branch").tidy().iloc[0]
+    assert (risen["verdict"], risen["guardrail_verdict"]) == ("adopt", "held")
+    low_is_good = action_effects(data, one.assign(guardrail="errors"), unit="branch", better={"errors": "lower"})
+    assert low_is_good.tidy()["verdict"].tolist() == ["adapt"]
+    without = action_effects(data, one.assign(guardrail=""), unit="branch").tidy().iloc[0]
+    assert without["verdict"] == "adopt"
+    assert pd.isna(without["guardrail_verdict"])
+
+
+def test_an_indicator_may_have_cases_of_its_own(survey):
+    tickets = survey.rename(columns={"S1": "value"})[["period", "branch", "value"]]
+    named = log(unit="A")
+    theirs = action_effects(survey.drop(columns="S1"), named, unit="branch", cases={"responsiveness": tickets})
+    ours = action_effects(survey, named, unit="branch", values={"responsiveness": ["S1"]})
+    pd.testing.assert_frame_equal(theirs.tidy(), ours.tidy())
+    with pytest.raises(ResponseError, match="no column 'branch'"):
+        action_effects(survey, named, unit="branch", cases={"responsiveness": tickets.drop(columns="branch")})
+
+
+def test_the_demos_log_works_as_it_is_read():
+    study = qa.read_study(DEMO)
+    log_ = study.actions()
+    assert log_["expected"].dtype == float
+    waiting = {name: qa.kpi_cases(study.operations(), DEMO / "kpis.yaml", name) for name in LATENCIES}
+    values = study.instrument.dimensions
+    better = dict.fromkeys(LATENCIES, "lower")
+    table = action_effects(
+        study.responses().data, log_, values=values, unit="branch", cases=waiting, better=better
+    ).tidy()
+    assert table["verdict"].tolist() == ["adopt", "adopt", "abandon", "abandon"]
+    assert table["guardrail_verdict"].tolist()[-1] == "worse"
+
+
+def test_a_logs_numbers_must_be_numbers():
+    data = pd.DataFrame({"period": ["2026-01", "2026-03"], "responsiveness": [1, 2]})
+    with pytest.raises(StudyError, match="expects 'much'"):
+        action_effects(data, log(expected="much"))

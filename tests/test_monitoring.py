@@ -107,7 +107,7 @@ def test_the_demos_heeded_note_shows_and_the_others_do_not(study):
     effects = qa.follow_up(scored, study.notes()).set_index("agent")
     assert effects.loc["old_town_1", "verdict"] == "improved"
     assert effects.loc["harbour_1", "verdict"] == "open"
-    assert effects.loc["airport_4", "item"] is None
+    assert pd.isna(effects.loc["airport_4", "item"])
 
 
 def test_core_standards_are_met_in_full_where_the_rubric_says_so():

@@ -1,12 +1,19 @@
 """The monitoring plan keeps every rule it states, or says why it cannot."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
 import qa_lib as qa
 from qa_lib.errors import ResponseError, StudyError
+from qa_lib.operations.sampling import plan_file
+from qa_lib.operations.workbook import write_workbook
 
 DEMO = Path(__file__).parent.parent / "data" / "raw" / "demo"
 NOVEMBER = {"first": "2026-11-01", "last": "2026-11-30", "changed_branches": ["station"]}
@@ -66,12 +73,95 @@ def test_same_seed_same_plan_and_xlsx(roster, tmp_path):
 
 
 def test_infeasible_plans_are_refused_with_the_reason(roster):
-    with pytest.raises(StudyError, match=r"2026-11-02 needs \d+ contacts, but the 4 certified monitors .* room for"):
+    with pytest.raises(StudyError, match=r"2026-11-02 needs 112 contacts; 3 .* room for 60 .* 20 more"):
         qa.monitoring_plan(roster, NOVEMBER | {"daily": 4})
     with pytest.raises(StudyError, match="certified monitor"):
         qa.monitoring_plan(roster.assign(certified="no"), NOVEMBER)
+    with pytest.raises(StudyError, match="no agent or team leader"):
+        qa.monitoring_plan(roster.assign(since="2030-01-01"), NOVEMBER)
+    with pytest.raises(StudyError, match="first is no date"):
+        qa.monitoring_plan(roster, NOVEMBER | {"first": "soon"})
     with pytest.raises(StudyError, match="no working day"):
         qa.monitoring_plan(roster, {"first": "2026-11-07", "last": "2026-11-08"})
+
+
+def small_roster(agents, seniors=1, **columns):
+    rows = [{"agent": f"a{k}", "role": "agent", "certified": ""} for k in range(agents)]
+    rows += [{"agent": "qa", "role": "quality_assurer", "certified": "yes"}]
+    rows += [{"agent": f"s{k}", "role": "senior_supervisor", "certified": "yes"} for k in range(seniors)]
+    return pd.DataFrame(rows).assign(since="2020-01-01", **columns)
+
+
+def test_seniors_keep_their_week_for_the_days_that_need_them():
+    week = {"first": "2026-11-02", "last": "2026-11-06"}
+    plan = qa.monitoring_plan(small_roster(24), week)  # 4 a day more than the assurer's 20, for five days
+    loads = plan.tidy().pivot_table(index="date", columns="monitor", values="time", aggfunc="size")
+    assert loads.to_numpy().tolist() == [[20, 4]] * 5
+    with pytest.raises(StudyError, match=r"needs 25 contacts; 1 .* room for 20 .* for [0-4] more"):
+        qa.monitoring_plan(small_roster(25), week)
+    late = small_roster(22, seniors=2)
+    late["weekmask"] = ["1111100"] * 23 + ["1100000", "0011100"]  # no senior is there all week
+    loads = qa.monitoring_plan(late, week).tidy().groupby("date").size()
+    assert loads.eq(22).all()
+
+
+def test_seniors_monitor_even_where_assurers_would_do(plan):
+    assert plan[plan["monitor"] == "mei"].groupby(pd.to_datetime(plan["date"]).dt.strftime("%G-W%V")).size().max() == 20
+
+
+def test_contacts_follow_the_risk_grade():
+    graded = small_roster(3, risk=["low", "middle", "severe", "", ""])
+    spec = {"first": "2026-11-02", "last": "2026-11-02", "risk": {"middle": 2, "severe": 5}}
+    plan = qa.monitoring_plan(graded, spec).tidy()
+    assert plan.groupby(["agent", "reason"]).size().to_dict() == {
+        ("a0", "daily"): 1, ("a1", "middle_risk"): 2, ("a2", "severe_risk"): 5,
+    }  # fmt: skip
+
+
+def test_every_month_has_its_modes_and_no_monitor_is_at_two_places(roster):
+    quarter = qa.monitoring_plan(roster, {"first": "2026-10-01", "last": "2026-12-31"}).tidy()
+    shares = pd.crosstab(quarter["date"].str[:7], quarter["mode"], normalize="index")
+    assert np.allclose(shares[["side_by_side", "remote", "recording"]], [0.2, 0.7, 0.1], atol=0.002)
+    assert not quarter.duplicated(["date", "time", "monitor"]).any()
+
+
+def test_workbooks_hold_text_and_appear_whole(tmp_path):
+    sly = small_roster(1)
+    sly["branch"] = "=HYPERLINK(0)"
+    plan = qa.monitoring_plan(sly, {"first": "2026-11-02", "last": "2026-11-02"})
+    path = plan.write(tmp_path / "plan.xlsx")
+    cell = openpyxl.load_workbook(path)["plan"]["D2"]
+    assert (cell.value, cell.data_type) == ("=HYPERLINK(0)", "s")
+    before = path.read_bytes()
+    aware = pd.DataFrame({"when": [pd.Timestamp("2026-11-02", tz="UTC")]})
+    with pytest.raises(ValueError, match="timezones"):
+        write_workbook(path, {"fine": pd.DataFrame({"a": [1]}), "not": aware})
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["plan.xlsx"]
+
+
+def test_the_command_writes_a_plan(tmp_path):
+    folder = tmp_path / "study"
+    shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("responses", "tickets", "calls"))
+    out = tmp_path / "november.xlsx"
+    run("plan", str(folder), "--period", "2026-11", "--out", str(out), "--seed", "3")
+    expected = qa.monitoring_plan(qa.read_study(folder).roster(), plan_file(folder, "2026-11"), seed=3).tidy()
+    assert pd.read_excel(out, sheet_name="plan", dtype=str).equals(expected.astype(str))
+    (folder / "monitoring" / "plan.yaml").write_text("daily: 9\n")
+    assert run("plan", str(folder), "--period", "2026-W45", "--out", str(out), code=2).startswith(
+        "error: monitoring plan"
+    )
+    (folder / "monitoring" / "plan.yaml").write_text("dayly: 9\n")
+    assert "Did you mean 'daily'" in run("plan", str(folder), "--period", "2026-11", "--out", str(out), code=2)
+    (folder / "roster.csv").unlink()
+    assert "roster.csv" in run("plan", str(folder), "--period", "2026-11", "--out", str(out), code=2)
+
+
+def run(*arguments, code=0):
+    """Runs the command line; what it said on stderr."""
+    done = subprocess.run([sys.executable, "-m", "qa_lib", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stderr
 
 
 def test_unusable_rosters_are_refused(roster):

@@ -9,20 +9,26 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_flow
 
 from qa_lib.errors import ResponseError, StudyError
+from qa_lib.operations.scorecards import CERTIFIED
+from qa_lib.operations.workbook import write_workbook
 from qa_lib.results import Provenance, Result
-from qa_lib.study.schema import Record, validate
+from qa_lib.study.dates import span
+from qa_lib.study.schema import Record, load_yaml, validate
 
 _COLUMNS = ["agent", "role", "since"]
 _MONITORS = ("quality_assurer", "senior_supervisor")
 
 
 class PlanSpec(Record):
-    """``modes``: shares of the plan (2 : 7 : 1). Contacts per agent and day on duty: ``daily`` at least, ``new`` for
-    those within ``new_days`` of their start, ``changed`` for branches whose process changes, ``high_risk`` for a risk
-    grade of high; the largest counts. Loads: a quality assurer's contacts a day, a senior supervisor's a week."""
+    """``modes``: shares of every month's plan (2 : 7 : 1). Contacts per agent and day on duty: ``daily`` at least,
+    ``new`` for those within ``new_days`` of their start, ``changed`` for branches whose process changes, and by the
+    roster's ``risk`` grade (grades not named here get the daily number); the largest counts. Loads: a quality
+    assurer's contacts a day, a senior supervisor's a week."""
 
     first: str
     last: str
@@ -30,15 +36,28 @@ class PlanSpec(Record):
         "side_by_side": 2, "remote": 7, "recording": 1,
     }  # fmt: skip
     daily: int = Field(default=1, ge=1)
-    new: int = 3
-    new_days: int = 30
-    changed: int = 2
+    new: int = Field(default=3, ge=0)
+    new_days: int = Field(default=30, ge=0)
+    changed: int = Field(default=2, ge=0)
     changed_branches: list[str] = []
-    high_risk: int = 2
-    assurer_per_day: int = 20
-    supervisor_per_week: int = 20
+    risk: dict[str, int] = {"high": 2}
+    assurer_per_day: int = Field(default=20, ge=0)
+    supervisor_per_week: int = Field(default=20, ge=0)
+    opens: str = Field(default="09:00", pattern=r"^\d{2}:\d{2}$")
+    closes: str = Field(default="18:00", pattern=r"^\d{2}:\d{2}$")
     weekmask: str = Field(default="1111100", pattern="^[01]{7}$")
     holidays: list[str] = []
+
+    @model_validator(mode="after")
+    def _in_order(self) -> PlanSpec:
+        for name in ("first", "last"):
+            if pd.isna(pd.to_datetime(getattr(self, name), errors="coerce")):
+                raise ValueError(f"{name} is no date: {getattr(self, name)!r}")
+        if not sum(self.modes.values()) > 0 or min(self.modes.values()) < 0:
+            raise ValueError("modes are shares of zero or more, one of them positive")
+        if not self.opens < self.closes:
+            raise ValueError("opens must be before closes")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +80,9 @@ class MonitoringPlan(Result):
         per_day = self.table.groupby(["monitor", "date"]).size()
         return per_day.groupby("monitor").agg(contacts="sum", busiest_day="max").reset_index()
 
-    def write(self, path: str | Path) -> None:
-        """The plan and the monitors' loads as an xlsx workbook."""
-        with pd.ExcelWriter(path, engine="openpyxl") as book:
-            self.table.to_excel(book, sheet_name="plan", index=False)
-            self.load().to_excel(book, sheet_name="load", index=False)
+    def write(self, path: str | Path) -> Path:
+        """The plan and the monitors' loads as an xlsx workbook, whole or not at all; text is never a formula."""
+        return write_workbook(path, {"plan": self.table, "load": self.load()})
 
 
 def monitoring_plan(roster: pd.DataFrame, spec: PlanSpec | Mapping, seed: int = 1) -> MonitoringPlan:
@@ -73,10 +90,11 @@ def monitoring_plan(roster: pd.DataFrame, spec: PlanSpec | Mapping, seed: int = 
 
     ``roster``: ``agent, role`` (agent, team_leader, quality_assurer, senior_supervisor), ``since``; optional ``until,
     branch, risk, certified`` (yes/no, of monitors) and ``weekmask`` (working days of a person, Monday first). Every
-    agent and team leader on duty is monitored at least once a day, by certified monitors only, within their loads.
+    agent and team leader on duty is monitored at least once a day, by certified monitors only, within their loads;
+    senior supervisors first take what the assurers of a day cannot, then spread the rest of their week evenly.
 
     Raises ResponseError for a roster without its columns or with people twice; StudyError for a spec that breaks its
-    schema, and for a plan that is not feasible, with the day, what it needs and what there is.
+    schema, and for a plan that is not feasible, with the day or week, what it needs and what there is.
 
     >>> people = pd.DataFrame({"agent": ["ann", "bo", "mei"], "since": "2020-01-01",
     ...                        "role": ["agent", "team_leader", "quality_assurer"], "certified": ["", "", "yes"]})
@@ -93,24 +111,90 @@ def monitoring_plan(roster: pd.DataFrame, spec: PlanSpec | Mapping, seed: int = 
     if not len(days):
         raise StudyError(f"monitoring plan: no working day from {spec.first} to {spec.last}.")
     staff = roster[roster["role"].isin(["agent", "team_leader"])]
-    certified = (
-        roster.get("certified", pd.Series("", index=roster.index)).astype(str).str.lower().isin(["yes", "true", "1"])
-    )
+    certified = roster.get("certified", pd.Series("", index=roster.index)).astype(str).str.lower().isin(CERTIFIED)
     monitors = roster[roster["role"].isin(_MONITORS) & certified]
     if monitors.empty:
         raise StudyError("monitoring plan: nobody on the roster is a certified monitor; certify one first.")
-    rows, weekly = [], dict.fromkeys(monitors["agent"], 0)
-    for day in days:
-        if day.weekday() == 0:
-            weekly = dict.fromkeys(weekly, 0)
-        wanted = [row for person in _on_duty(staff, day).to_dict("records") for row in _contacts(person, day, spec)]
-        free = _capacity(_on_duty(monitors, day), weekly, spec)
-        rows += _assign(wanted, free, weekly, day, spec, rng)
+    rows: list[dict] = []
+    for _, week in days.to_series().groupby(days.strftime("%G-W%V")):
+        wanted = {
+            day: [c for person in _on_duty(staff, day).to_dict("records") for c in _contacts(person, day, spec)]
+            for day in week
+        }
+        loads = weekly_loads({day: len(contacts) for day, contacts in wanted.items()}, monitors, spec)
+        for day, contacts in wanted.items():
+            rows += _assign(contacts, loads[day], day, spec, rng)
+    if not rows:
+        raise StudyError(f"monitoring plan: no agent or team leader is on duty from {spec.first} to {spec.last}.")
     table = pd.DataFrame(rows)
-    table["mode"] = rng.permutation(quotas(len(table), spec.modes))
+    for _, part in table.groupby(table["date"].str[:7], sort=True):
+        table.loc[part.index, "mode"] = rng.permutation(quotas(len(part), spec.modes))
     table = table[["date", "time", "agent", "branch", "role", "reason", "mode", "monitor"]]
     table = table.sort_values(["date", "time", "agent"], kind="stable", ignore_index=True)
     return MonitoringPlan(table, Provenance("monitoring_plan", len(table), {"seed": seed, **spec.model_dump()}))
+
+
+def plan_file(study: str | Path, period: str | int) -> PlanSpec:
+    """The spec of a period's plan: its first and last day, and what the study's monitoring/plan.yaml changes."""
+    path = Path(study) / "monitoring" / "plan.yaml"
+    content = load_yaml(path, StudyError) if path.is_file() else {}
+    first, last = (str(moment.date()) for moment in span(str(period)))
+    return validate(PlanSpec, {**content, "first": first, "last": last}, path, StudyError)
+
+
+def weekly_loads(
+    needed: Mapping[pd.Timestamp, int], monitors: pd.DataFrame, spec: PlanSpec
+) -> dict[pd.Timestamp, dict[str, int]]:
+    """How many contacts each monitor takes on each day of a week.
+
+    Assurers take up to their daily load. What exceeds it is given to the senior supervisors by a maximum flow from
+    their weeks through the days they are on duty, so that a plan is refused only when none exists; what then remains
+    of their weeks relieves the assurers, most loaded day first. Raises ``StudyError`` when a day cannot be covered.
+    """
+    duty = {day: _on_duty(monitors, day) for day in needed}
+    assurers = {day: people["agent"][people["role"] == "quality_assurer"].tolist() for day, people in duty.items()}
+    seniors = {day: people["agent"][people["role"] == "senior_supervisor"].tolist() for day, people in duty.items()}
+    excess = {day: max(n - spec.assurer_per_day * len(assurers[day]), 0) for day, n in needed.items()}
+    taken = _cover(excess, seniors, spec.supervisor_per_week)
+    for day, n in excess.items():
+        if short := n - sum(taken[day].values()):
+            raise StudyError(
+                f"monitoring plan: {day.date()} needs {needed[day]} contacts; {len(assurers[day])} certified quality "
+                f"assurers have room for {needed[day] - n} and senior supervisors' weeks of {spec.supervisor_per_week} "
+                f"for {n - short} more. Certify more monitors, raise their loads or lower the numbers."
+            )
+    spare = {name: spec.supervisor_per_week for people in seniors.values() for name in people}
+    for loads in taken.values():
+        for name, n in loads.items():
+            spare[name] -= n
+    left = {day: n - excess[day] for day, n in needed.items()}  # of the assurers
+    while options := [(left[day] / (len(assurers[day]) + 1), day, name) for day in needed for name in seniors[day]
+                      if spare[name] > 0 and left[day] > 0]:  # fmt: skip
+        _, day, name = max(options, key=lambda option: (option[0], spare[option[2]]))
+        taken[day][name] = taken[day].get(name, 0) + 1
+        spare[name] -= 1
+        left[day] -= 1
+    for day, n in left.items():
+        for place, name in enumerate(assurers[day]):
+            taken[day][name] = n // len(assurers[day]) + (place < n % len(assurers[day]))
+    return taken
+
+
+def _cover(excess: Mapping, seniors: Mapping, per_week: int) -> dict[object, dict[str, int]]:
+    """Contacts of each day that each senior supervisor takes, as many as can be."""
+    days, names = list(excess), sorted({name for people in seniors.values() for name in people})
+    size = 2 + len(names) + len(days)
+    room = np.zeros((size, size), dtype=np.int32)
+    for place, name in enumerate(names, start=1):
+        room[0, place] = per_week
+        for column, day in enumerate(days, start=1 + len(names)):
+            room[place, column] = per_week if name in seniors[day] else 0
+    room[1 + len(names) : -1, -1] = [excess[day] for day in days]
+    flow = maximum_flow(csr_array(room), 0, size - 1).flow.toarray()
+    return {
+        day: {name: int(flow[place, column]) for place, name in enumerate(names, start=1) if flow[place, column] > 0}
+        for column, day in enumerate(days, start=1 + len(names))
+    }
 
 
 def quotas(n: int, shares: Mapping[str, float]) -> np.ndarray:
@@ -155,8 +239,8 @@ def _on_duty(people: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
 def _contacts(person: Mapping, day: pd.Timestamp, spec: PlanSpec) -> list[dict]:
     """The contacts of one person on one day, with the reason for their number."""
     options = {"daily": spec.daily}
-    if person.get("risk") == "high":
-        options["high_risk"] = spec.high_risk
+    if person.get("risk") in spec.risk:
+        options[f"{person['risk']}_risk"] = spec.risk[person["risk"]]
     if person.get("branch") in spec.changed_branches:
         options["changed_process"] = spec.changed
     if (day - pd.Timestamp(person["since"])).days < spec.new_days:
@@ -166,29 +250,19 @@ def _contacts(person: Mapping, day: pd.Timestamp, spec: PlanSpec) -> list[dict]:
     return [dict(row) for _ in range(options[reason])]
 
 
-def _capacity(monitors: pd.DataFrame, weekly: Mapping[str, int], spec: PlanSpec) -> dict[str, int]:
-    """How many more contacts each monitor may take today."""
-    return {
-        name: spec.assurer_per_day if role == "quality_assurer" else max(spec.supervisor_per_week - weekly[name], 0)
-        for name, role in zip(monitors["agent"], monitors["role"], strict=True)
+def _assign(wanted: list[dict], loads: Mapping[str, int], day: pd.Timestamp, spec: PlanSpec, rng) -> list[dict]:
+    """Give each contact a monitor within the loads, each monitor at times of its own."""
+    order = rng.permutation(np.repeat(list(loads), list(loads.values())))
+    opens, closes = (int(text[:2]) * 60 + int(text[3:]) for text in (spec.opens, spec.closes))
+    minutes = {
+        name: rng.permutation(opens + np.floor((np.arange(n) + rng.random(n)) * (closes - opens) / n).astype(int))
+        for name, n in loads.items()
+        if n
     }
-
-
-def _assign(wanted: list[dict], free: dict[str, int], weekly: dict[str, int], day, spec, rng) -> list[dict]:
-    """Give each contact the least loaded monitor; refuses a day that needs more than there is."""
-    if len(wanted) > sum(free.values()):
-        raise StudyError(
-            f"monitoring plan: {day.date()} needs {len(wanted)} contacts, but the {len(free)} certified monitors on "
-            f"duty have room for {sum(free.values())}. Certify more monitors, raise their loads or lower the numbers."
-        )
-    taken = dict.fromkeys(free, 0)
-    rows = []
-    for place in rng.permutation(len(wanted)):
-        open_to = [name for name in free if taken[name] < free[name]]
-        monitor = min(open_to, key=lambda name: (taken[name] / free[name], name))
-        taken[monitor] += 1
-        weekly[monitor] += 1
-        minute = int(rng.integers(9 * 60, 18 * 60))
+    used, rows = dict.fromkeys(loads, 0), []
+    for contact, monitor in zip(wanted, order, strict=True):
+        minute = int(minutes[monitor][used[monitor]])
+        used[monitor] += 1
         time = f"{minute // 60:02d}:{minute % 60:02d}"
-        rows.append(wanted[place] | {"date": str(day.date()), "time": time, "monitor": monitor})
+        rows.append(contact | {"date": str(day.date()), "time": time, "monitor": str(monitor)})
     return rows

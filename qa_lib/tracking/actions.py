@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Verdict = Literal["adopt", "adapt", "abandon", "too_early"]
 REQUIRED = ("action", "indicator", "start")
-CARRIED = ("owner", "unit", "start", "end", "expected", "cost", "risk")
+CARRIED = ("owner", "unit", "start", "end", "cost", "risk", "status")
+Better = Literal["higher", "lower"]
 
 
 class Effect(NamedTuple):
@@ -71,6 +72,8 @@ def action_effects(
     values: Mapping[str, Sequence[str] | pd.Series] | None = None,
     unit: str | None = None,
     weights: Weights = None,
+    cases: Mapping[str, pd.DataFrame] | None = None,
+    better: Mapping[str, Better] | None = None,
     window: int = 3,
     conf_level: float = 0.95,
 ) -> ActionEffects:
@@ -78,8 +81,10 @@ def action_effects(
 
     ``actions``: columns ``action``, ``indicator``, ``start`` (date or period) and, where known, ``end``, ``unit``
     (several joined by ``;``; empty: all), ``expected`` (the effect aimed at, signed, in the indicator's unit),
-    ``owner``, ``cost``, ``risk``, which are carried into the table. An indicator is a column of ``data`` or a key of
-    ``values``: items (a respondent's mean of those answered) or a value per respondent.
+    ``guardrail`` (an indicator that must not worsen), and ``owner``, ``cost``, ``risk``, ``status``, which are carried
+    into the table. An indicator is a column of ``data``, a key of ``values``: items (a respondent's mean of those
+    answered) or a value per respondent, or a key of ``cases``: a table of its own with ``period``, the ``unit`` column
+    and ``value``, as ``qa.kpi_cases`` gives it. ``better`` says of which guardrails low values are good.
 
     Compared are the last ``window`` periods before the start with the first ``window`` after the end (after the
     start's period where there is no end). An action in some units is held against the others, without those that have
@@ -91,11 +96,13 @@ def action_effects(
     Verdict, with the effect counted in the expected direction (upwards if none is given): ``adopt`` when the interval
     is above zero and reaches the expected effect; ``abandon`` when it lies below zero, or holds zero but not the
     expected effect; ``adapt`` when the effect is proven but smaller than expected, or nothing is decided yet;
-    ``too_early`` when a cell has fewer than two answers. ``reason`` names the case.
+    ``too_early`` when a cell has fewer than two answers. An action whose guardrail got worse, its whole interval on
+    the bad side, is to ``adapt`` at best. ``reason`` names the case.
 
     ``tidy()``: term (action), indicator, design, estimate, std_error, df, statistic, p_value, conf_low, conf_high,
-    effect_size (Hedges's g), before, after, comparison_before, comparison_after, n, verdict, reason, and the log's
-    own columns.
+    effect_size (Hedges's g), before, after, comparison_before, comparison_after, n, verdict, reason, the log's own
+    columns, and guardrail, guardrail_estimate, guardrail_low, guardrail_high, guardrail_verdict (``held``, ``worse``,
+    or ``open`` where it cannot be told).
 
     >>> data = pd.DataFrame({"period": ["2026-01"] * 4 + ["2026-03"] * 4, "x": [3, 2, 3, 2, 4, 4, 5, 5]})
     >>> log = pd.DataFrame({"action": ["training"], "indicator": ["x"], "start": ["2026-02-01"], "expected": [1.0]})
@@ -104,22 +111,56 @@ def action_effects(
     """
     _check_log(data, actions, period, unit)
     w = respondent_weights(weights, data)
-    periods = data[period].astype(str)
-    names = sorted(periods[data[period].notna()].unique())
+    known = _Indicators(data, period, unit, values or {}, w, cases or {})
     rows = []
     for place, action in enumerate(actions.to_dict("records")):
-        y = _indicator(data, values or {}, str(action["indicator"]), place)
-        before, after = _windows(action, names, window, place)
-        treated, others = _units(data, actions, action, unit)
-        cells = [
+        effect = known.cells(action, str(action["indicator"]), actions, window, place)
+        row = _row(action, effect, conf_level)
+        guardrail = action.get("guardrail")
+        if guardrail is not None and not pd.isna(guardrail) and guardrail != "":
+            watched = known.cells(action, str(guardrail), actions, window, place)
+            row |= _guarded(row, str(guardrail), watched, (better or {}).get(str(guardrail), "higher"), conf_level)
+        rows.append(row)
+    settings = {"window": window, "conf_level": conf_level}
+    table = pd.DataFrame(rows)
+    if "guardrail" in actions.columns:
+        table = table.reindex(columns=list(dict.fromkeys([*table.columns, *_GUARDED])))
+    return ActionEffects(table, window, Provenance("action_effects", len(data), settings))
+
+
+_GUARDED = ("guardrail", "guardrail_estimate", "guardrail_low", "guardrail_high", "guardrail_verdict")
+
+
+@dataclass(frozen=True, slots=True)
+class _Indicators:
+    """Where an indicator's values lie: among the respondents, or in a table of its own."""
+
+    data: pd.DataFrame
+    period: str
+    unit: str | None
+    values: Mapping
+    weights: np.ndarray
+    tables: Mapping[str, pd.DataFrame]
+
+    def cells(self, action: Mapping, name: str, actions: pd.DataFrame, window: int, place: int) -> list[_Cell]:
+        """Treated before and after, then, where there is a comparison, the others before and after."""
+        own = self.tables.get(name)
+        data = self.data if own is None else own
+        period = self.period if own is None else "period"
+        needed = ["period", "value", *([self.unit] if self.unit else [])]
+        if absent := [column for column in needed if own is not None and column not in own.columns]:
+            raise ResponseError(f"cases: the table of {name!r} has no column {absent[0]!r}.")
+        y = _indicator(data, self.values, name, place) if own is None else own["value"].to_numpy(dtype=float)
+        w = self.weights if own is None else np.ones(len(own))
+        periods = data[period].astype(str)
+        before, after = _windows(action, sorted(periods[data[period].notna()].unique()), window, place)
+        treated, others = _units(data, actions, action, self.unit)
+        return [
             _cell(y, w, periods.isin(when).to_numpy() & who)
             for who in (treated, others)
             for when in (before, after)
             if who is not None
         ]
-        rows.append(_row(action, cells, conf_level))
-    settings = {"window": window, "conf_level": conf_level}
-    return ActionEffects(pd.DataFrame(rows), window, Provenance("action_effects", len(data), settings))
 
 
 class _Cell(NamedTuple):
@@ -164,17 +205,31 @@ def judge_effect(low: float, high: float, expected: float | None) -> tuple[Verdi
     return "adapt", "undecided"
 
 
-def _row(action: Mapping, cells: Sequence[_Cell], conf_level: float) -> dict:
-    design = "difference_in_differences" if len(cells) == 4 else "before_after"
+def _interval(cells: Sequence[_Cell], conf_level: float) -> tuple[Effect, float, float]:
     enough = all(cell.n_effective > 1 for cell in cells)
     effect = effect_of(cells) if enough else Effect(np.nan, np.nan, np.nan, np.nan)
     half = t_quantile(conf_level, effect.df) * effect.std_error
-    low, high = effect.estimate - half, effect.estimate + half
+    return effect, effect.estimate - half, effect.estimate + half
+
+
+def _guarded(row: Mapping, guardrail: str, cells: Sequence[_Cell], better: Better, conf_level: float) -> dict:
+    """What became of the guardrail, and the verdict in its light."""
+    effect, low, high = _interval(cells, conf_level)
+    worse = high < 0 if better == "higher" else low > 0
+    verdict = "open" if np.isnan(low) else "worse" if worse else "held"
+    found = dict(zip(_GUARDED, (guardrail, effect.estimate, low, high, verdict), strict=True))
+    if worse and row["verdict"] == "adopt":
+        found |= {"verdict": "adapt", "reason": "guardrail_worsened"}
+    return found
+
+
+def _row(action: Mapping, cells: Sequence[_Cell], conf_level: float) -> dict:
+    design = "difference_in_differences" if len(cells) == 4 else "before_after"
+    effect, low, high = _interval(cells, conf_level)
     statistic = effect.estimate / effect.std_error if effect.std_error > 0 else np.nan
     total = sum(cell.n_effective for cell in cells)
-    hedges = 1 - 3 / (4 * (total - len(cells)) - 1) if enough else np.nan
-    expected = action.get("expected")
-    expected = float(expected) if expected is not None and not pd.isna(expected) else None
+    hedges = 1 - 3 / (4 * (total - len(cells)) - 1) if np.isfinite(effect.estimate) else np.nan
+    expected = _expected(action.get("expected"), str(action["action"]))
     verdict, reason = judge_effect(low, high, expected)
     means = dict(
         zip(("before", "after", "comparison_before", "comparison_after"), (c.mean for c in cells), strict=False)
@@ -195,9 +250,18 @@ def _row(action: Mapping, cells: Sequence[_Cell], conf_level: float) -> dict:
         "n": sum(cell.n for cell in cells),
         "verdict": verdict,
         "reason": reason,
-        **{key: action.get(key) for key in CARRIED if key != "expected"},
+        **{key: action.get(key) for key in CARRIED},
         "expected": expected,
     }
+
+
+def _expected(value: object, action: str) -> float | None:
+    if value is None or pd.isna(value) or value == "":
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise StudyError(f"actions: {action!r} expects {value!r}; it must be a number, or blank.") from None
 
 
 def _check_log(data: pd.DataFrame, actions: pd.DataFrame, period: str, unit: str | None) -> None:
@@ -225,7 +289,7 @@ def _indicator(data: pd.DataFrame, values: Mapping, name: str, place: int) -> np
 def _windows(action: Mapping, names: list[str], window: int, place: int) -> tuple[list[str], list[str]]:
     end = action.get("end")
     start = _as_period(action["start"], names, place)
-    end = start if end is None or pd.isna(end) else _as_period(end, names, place)
+    end = start if end is None or pd.isna(end) or end == "" else _as_period(end, names, place)
     if end < start:
         raise StudyError(f"actions, row {place + 1}: it ends ({action['end']}) before it starts ({action['start']}).")
     return [name for name in names if name < start][-window:], [name for name in names if name > end][:window]

@@ -1,0 +1,42 @@
+"""Tables as an xlsx workbook that appears whole, and in which no cell is a formula."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+
+def write_workbook(path: str | Path, sheets: Mapping[str, pd.DataFrame]) -> Path:
+    """Writes a sheet per table beside the place, then moves the file there.
+
+    Text is written as text: a name that begins with ``=``, ``+``, ``-`` or ``@`` stays what it is.
+    """
+    path = Path(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".xlsx")
+    os.close(handle)
+    try:
+        with pd.ExcelWriter(name, engine="openpyxl") as book:
+            for title, table in sheets.items():
+                table.to_excel(book, sheet_name=title, index=False)
+                _plain_text(book.sheets[title])
+        Path(name).chmod(0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _plain_text(sheet) -> None:
+    sheet.freeze_panes = "A2"
+    for column in sheet.iter_cols():
+        longest = max(len(str(cell.value)) for cell in column if cell.value is not None)
+        sheet.column_dimensions[column[0].column_letter].width = min(longest + 2, 60)
+        for cell in column:
+            if isinstance(cell.value, str):
+                cell.data_type = "s"
+                cell.quotePrefix = cell.value[:1] in "=+-@"
