@@ -128,6 +128,7 @@ class StudyFile(Record):
     ] = []
     duplicates: Literal["error", "first", "last"] = "error"
     encoding: str | None = None
+    margins: dict[str, dict[str, Annotated[float, Field(gt=0)]]] = {}
     targets: dict[str, float] = {}
     index_mapping: Literal["minmax", "ratio"] = "minmax"
     minimum_cell: int = Field(default=10, ge=1)
