@@ -26,7 +26,6 @@ _ROOMS = {
     "trust": {
         "describe": ("describe", "correlations"),
         "reliability": ("reliability",),
-        "gap_reliability": ("gap_reliability",),
         "retest": ("retest",),
         "factors": ("factorability", "parallel_analysis", "efa"),
         "validity": ("validity",),
@@ -50,8 +49,7 @@ _ROOMS = {
         "composite": ("composite",),
         "actions": ("action_effects",),
         "weighting": ("rake", "response_rates", "makeup", "makeup_drift", "standardise"),
-        "planning": ("sample_size", "precision_reached"),
-        "restatement": ("figures", "restated"),
+        "planning": ("sample_size",),
     },
     "operations": {
         "kpis": ("kpis", "kpi_cases", "pareto"),

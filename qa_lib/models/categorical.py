@@ -10,10 +10,10 @@ from qa_lib.errors import ModelError
 from qa_lib.models.discrepancy import Evaluation
 from qa_lib.models.implied import build_blocks
 from qa_lib.models.inference import ChiSquare
-from qa_lib.models.measures import plain_measures, robust_measures, scaled_measures, srmr
+from qa_lib.models.measures import plain_measures, robust_measures, scaled_measures
 from qa_lib.models.ordinal import Layout, OrdinalObjective, OrdinalStatistics
 from qa_lib.models.ordinal_data import Variables, collect_ordinal
-from qa_lib.models.ordinal_tests import baseline_test, correlation_tests, robust_results
+from qa_lib.models.ordinal_tests import baseline_test, correlation_srmr, correlation_tests, robust_results
 from qa_lib.models.parameters import ParameterTable, build_table, exogenous_names, variable_names
 from qa_lib.models.syntax import Syntax
 
@@ -77,7 +77,7 @@ def measures(
     base = baseline_test(objective)
     n, n_groups = objective.n - table.n_groups, table.n_groups
     out = plain_measures(test, base, n, n_groups)
-    out |= {"srmr": srmr(objective, at, with_means=False), "n_parameters": table.n_parameters}
+    out |= {"srmr": correlation_srmr(objective, at), "n_parameters": table.n_parameters}
     out |= scaled_measures(test, base, n, n_groups, shifted=True)
     tests = correlation_tests(objective, at, table.mapping, test.df) if test.df > 0 else None
     robust = robust_measures(*tests, n, n_groups, tests[0].factor, tests[1].factor) if tests else {}

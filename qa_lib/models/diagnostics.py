@@ -1,22 +1,16 @@
-"""After the fit: residuals, modification indices and factor scores."""
+"""After the fit: residuals and factor scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
 
 from qa_lib.errors import ModelError
 from qa_lib.models.discrepancy import Evaluation, Objective
-from qa_lib.models.implied import build_blocks
 from qa_lib.models.inference import constrained_inverse
-from qa_lib.models.parameters import Parameter, ParameterTable
-from qa_lib.models.standardize import row_values
+from qa_lib.models.parameters import ParameterTable
 
 if TYPE_CHECKING:
     from qa_lib.models.solution import ModelFit
@@ -87,99 +81,6 @@ def _normal_gamma(cov: np.ndarray) -> np.ndarray:
     i, j = np.tril_indices(p)
     covariances = cov[np.ix_(i, i)] * cov[np.ix_(j, j)] + cov[np.ix_(i, j)] * cov[np.ix_(j, i)]
     return np.block([[cov, np.zeros((p, len(i)))], [np.zeros((len(i), p)), covariances]])
-
-
-def modification_indices(fit: ModelFit) -> pd.DataFrame:
-    """Score test of every parameter that could be freed one at a time, Sörbom (1989), doi:10.1007/BF02294623."""
-    _require(fit, "modification indices")
-    extended, candidates = _extended(fit.table)
-    samples = fit.objective.samples
-    blocks = build_blocks(extended, [s.cov for s in samples], [s.mean for s in samples])
-    objective = replace(fit.objective, blocks=blocks, n_free=extended.n_free)
-    x = np.zeros(extended.n_free)
-    known = dict(
-        zip(
-            [(r.term, r.group) for r in fit.table.rows],
-            row_values(fit.table, fit.objective.blocks, fit.x),
-            strict=False,
-        )
-    )
-    for row, place in zip(extended.rows, extended.free, strict=True):
-        if place >= 0:
-            x[place] = known.get((row.term, row.group), 0.0)
-    at = objective.evaluate(x)
-    observed = fit.settings["fiml"] or fit.settings["robust"]
-    information = objective.observed(at) if observed else objective.expected(at)
-    places = np.array([extended.free[i] for i in candidates], dtype=int)
-    base = np.zeros((extended.n_free, fit.table.n_parameters))
-    old = [
-        extended.free[i] for i, row in enumerate(extended.rows) if i not in set(candidates) and extended.free[i] >= 0
-    ]
-    base[old] = fit.table.mapping
-    projected = np.linalg.solve(base.T @ information @ base, base.T @ information[:, places])
-    left = np.diag(information)[places] - np.einsum("ki,ki->i", base @ projected, information[:, places])
-    scale = np.abs(np.diag(information)[places])
-    left = np.where(left > 1e-8 * scale, left, np.nan)
-    score = at.gradient[places]
-    rows = [extended.rows[i] for i in candidates]
-    change = -score / left
-    table = pd.DataFrame(
-        {
-            "lhs": [r.lhs for r in rows],
-            "op": [r.op for r in rows],
-            "rhs": [r.rhs for r in rows],
-            "group": [fit.groups[r.group] for r in rows],
-            "mi": fit.n * score**2 / left,
-            "epc": change,
-            "epc_std": change * _epc_scale(extended, at, rows),
-        }
-    )
-    table["p_value"] = chi2.sf(table["mi"], 1)
-    return table[table["mi"].notna()].reset_index(drop=True)
-
-
-def _epc_scale(table: ParameterTable, at: Evaluation, rows: Sequence[Parameter]) -> np.ndarray:
-    names = {name: i for i, name in enumerate([*table.observed, *table.latent])}
-    out = []
-    for row in rows:
-        implied = at.implied[row.group]
-        deviation, residual = np.sqrt(np.diag(implied.full_cov)), np.sqrt(np.abs(np.diag(implied.symmetric)))
-        i, j = names[row.lhs], names.get(row.rhs)
-        if row.op == "=~":
-            out.append(deviation[i] / deviation[j])
-        elif row.op == "~":
-            out.append(deviation[j] / deviation[i])
-        elif row.op == "~~":
-            scale = residual if i != j else deviation
-            out.append(1 / (scale[i] * scale[j]))
-        else:
-            out.append(1 / deviation[i])
-    return np.array(out)
-
-
-def _extended(table: ParameterTable) -> tuple[ParameterTable, list[int]]:
-    """The table with every candidate freed: fixed parameters, cross-loadings, missing covariances."""
-    rows = [replace(row) for row in table.rows]
-    candidates = []
-    for i, row in enumerate(rows):
-        if not row.free and not row.exo and row.op in {"=~", "~", "~~", "~1"} and row.lhs not in table.exogenous:
-            row.free, row.start = True, row.value
-            candidates.append(i)
-    named = {(r.lhs, r.op, r.rhs) for r in rows} | {(r.rhs, "~~", r.lhs) for r in rows if r.op == "~~"}
-    measured = list(dict.fromkeys(r.rhs for r in rows if r.op == "=~"))
-    indicators = [name for name in measured if name in table.observed]
-    keys = [(f, "=~", item) for f in table.latent for item in indicators]
-    keys += [(a, "~~", b) for a, b in combinations([v for v in table.observed if v not in table.exogenous], 2)]
-    keys += [(a, "~~", b) for a, b in combinations(table.latent, 2)]
-    for group in range(table.n_groups):
-        for key in keys:
-            if key not in named:
-                candidates.append(len(rows))
-                rows.append(Parameter(*key, group=group))
-    free = np.full(len(rows), -1)
-    free[[row.free for row in rows]] = np.arange(sum(row.free for row in rows))
-    count = int(free.max()) + 1
-    return replace(table, rows=tuple(rows), free=free, mapping=np.eye(count), offset=np.zeros(count)), candidates
 
 
 def scores(fit: ModelFit, data: pd.DataFrame | None, method: Literal["regression", "bartlett"]) -> pd.DataFrame:

@@ -70,6 +70,19 @@ def baseline_test(objective: OrdinalObjective) -> ChiSquare:
     return shifted_test(statistic, df, trace, trace_squared)
 
 
+def correlation_srmr(objective: OrdinalObjective, at: Evaluation) -> float:
+    """SRMR of the covariances, Bentler (1995), thresholds and variances left out of the sum but, as in lavaan, the
+    variances (of covariates too) counted among the moments; groups averaged by size."""
+    values = []
+    for sample, block, layout, implied in zip(
+        objective.samples, objective.blocks, objective.layouts, at.implied, strict=True
+    ):
+        scale = np.sqrt(np.diag(sample.cov))
+        residual = ((sample.cov - implied.cov) / scale[:, None] / scale)[layout.row, layout.column]
+        values.append(np.sqrt(residual @ residual / (len(residual) + block.n_observed)))
+    return float(np.average(values, weights=objective.shares))
+
+
 def correlation_tests(objective: OrdinalObjective, at: Evaluation, mapping: np.ndarray, df: float) -> tuple | None:
     """Tests of the model and of the baseline by maximum likelihood of the polychoric correlations, at these estimates.
 

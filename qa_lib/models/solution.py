@@ -15,6 +15,7 @@ from qa_lib.models import diagnostics
 from qa_lib.models.constraints import complex_jacobian
 from qa_lib.models.discrepancy import Evaluation, Objective
 from qa_lib.models.inference import ChiSquare
+from qa_lib.models.modification import modification_indices
 from qa_lib.models.observed import Sample
 from qa_lib.models.parameters import ParameterTable
 from qa_lib.models.standardize import r_squared, row_values
@@ -152,9 +153,9 @@ class ModelFit(Result):
         """Score tests of fixed parameters and of loadings, covariances the model leaves out, largest first.
 
         Columns lhs, op, rhs, group, mi (chi-square, 1 df), epc (expected change), epc_std (all standardised).
-        Raises ModelError for ordinal items and models that did not converge.
+        Raises ModelError for models that did not converge.
         """
-        table = diagnostics.modification_indices(self)
+        table = modification_indices(self)
         return table[table["mi"] >= minimum].sort_values("mi", ascending=False, ignore_index=True)
 
     def scores(

@@ -92,7 +92,7 @@ class TablePairs:
         rho, converged = polychoric_rho(self.tables, *self.thresholds, self.start)
         first, second = np.triu_indices(len(self.items), 1)
         for pair in np.flatnonzero(~converged):
-            _warn_bound(self.items[first[pair]], self.items[second[pair]], rho[pair])
+            warn_bound(self.items[first[pair]], self.items[second[pair]], rho[pair])
         return rho, bool(converged.all())
 
     def influences(self, rho: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ def _fill_empty_cell(cells: np.ndarray, first: str, second: str) -> np.ndarray:
     return cells + 0.5 * np.where(np.eye(2, dtype=bool) == on_diagonal, 1, -1)
 
 
-def _warn_bound(first: str, second: str, rho: float) -> None:
+def warn_bound(first: str, second: str, rho: float) -> None:
     warnings.warn(
         f"Items {first} and {second}: their latent correlation is at the bound ({rho:.4f}); one repeats the other, or "
         "too many cells of their table are empty.",
@@ -194,7 +194,7 @@ class Sample:
                 cuts = self.margins[ordinal].thresholds
                 rho[i, j], converged = polyserial_rho(self.z[serial], self.codes[ordinal], cuts, self.weights)
                 if not converged:
-                    _warn_bound(a, b, rho[i, j])
+                    warn_bound(a, b, rho[i, j])
                 all_converged &= converged
         return np.triu(rho) + np.triu(rho, 1).T, all_converged
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
 
 from qa_lib.errors import ModelError
+from qa_lib.models.compare import compare_models
 from qa_lib.models.fit import cfa
+from qa_lib.models.modification import equality_tests
 from qa_lib.models.solution import ModelFit
+from qa_lib.models.wu_estabrook import STEPS as ORDINAL_STEPS
+from qa_lib.models.wu_estabrook import invariance_syntax
 from qa_lib.results import Provenance, Result
 
 STEPS = {
@@ -23,26 +26,21 @@ STEPS = {
 }
 NEEDED_FOR = {
     "configural": "any comparison: the groups do not share the same factors",
+    "thresholds": "any comparison of answers: the groups use the answer categories differently",
     "metric": "correlations and effects of the dimensions between groups",
     "scalar": "means and index scores of the dimensions between groups",
     "strict": "variances and reliabilities of observed scores between groups",
 }
 SOURCE = "Chen (2007), doi:10.1080/10705510701301834; Cheung and Rensvold (2002), doi:10.1207/S15328007SEM0902_5"
+ORDINAL_SOURCE = (
+    f"{SOURCE}, on the scaled indices; steps of Wu and Estabrook (2016), doi:10.1007/s11336-016-9506-0. These limits "
+    "were found under maximum likelihood: read the scaled difference test beside them"
+)
 MAX_CFI_LOSS, MAX_RMSEA_GAIN = 0.010, 0.015
-MAX_SRMR_GAIN = {"metric": 0.030, "scalar": 0.010, "strict": 0.010}
-
-
-def scaled_difference(restricted: pd.Series, free: pd.Series) -> tuple[float, float]:
-    """Δχ² and its df; for scaled tests the difference of Satorra and Bentler (2001, doi:10.1007/BF02296192).
-
-    ``restricted``, ``free`` : rows of ``glance()`` with chisq, df and, for robust estimators, chisq_scaled.
-    """
-    difference, df = restricted["chisq"] - free["chisq"], restricted["df"] - free["df"]
-    if df <= 0 or np.isnan(restricted.get("chisq_scaled", np.nan)):
-        return float(difference), float(df)
-    scaling = [row["chisq"] / row["chisq_scaled"] if row["df"] > 0 else 1.0 for row in (restricted, free)]
-    factor = (restricted["df"] * scaling[0] - free["df"] * scaling[1]) / df
-    return float(difference / factor) if factor > 0 else np.nan, float(df)
+MAX_SRMR_GAIN = {"thresholds": 0.010, "metric": 0.030, "scalar": 0.010, "strict": 0.010}
+_ORDINAL = ("WLSMV", "ULSMV")
+_EQUAL_AT = {"thresholds": "|", "metric": "=~", "scalar": "~1", "strict": "~~"}
+_KEPT_EQUAL = 2
 
 
 def verdict(step: str, cfi: float, rmsea: float, srmr: float) -> str:
@@ -62,27 +60,47 @@ def verdict(step: str, cfi: float, rmsea: float, srmr: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Invariance(Result):
-    """Steps of measurement invariance; ``fits`` holds the fitted model of each."""
+    """Steps of measurement invariance; ``fits`` holds the fitted model of each, ``indices`` says of which fit indices
+    the changes are: standard, scaled or robust."""
 
     table: pd.DataFrame
     fits: dict[str, ModelFit] = field(repr=False)
     partial: tuple[str, ...]
+    indices: str
     provenance: Provenance
 
     def tidy(self) -> pd.DataFrame:
         """A row per step: term, chisq, df, cfi, rmsea, srmr; chisq_diff (scaled where due), df_diff, p_value,
-        delta_cfi, delta_rmsea, delta_srmr against the step before; verdict, source."""
+        delta_cfi, delta_rmsea, delta_srmr against the step before; verdict, source. Scaled estimators add chisq_scaled,
+        cfi_scaled, rmsea_scaled and, where they exist, cfi_robust and rmsea_robust."""
         return self.table.copy()
 
     def glance(self) -> pd.DataFrame:
         fit = self.fits["configural"]
-        converged = all(step.converged for step in self.fits.values())
-        row = {"n": fit.n, "method": fit.estimator, "groups": len(fit.samples), "converged": converged}
-        return pd.DataFrame([row | {"admissible": all(s.admissible for s in self.fits.values()), "level": self.level}])
+        row = {
+            "n": fit.n,
+            "method": fit.estimator,
+            "groups": len(fit.samples),
+            "converged": all(step.converged for step in self.fits.values()),
+            "admissible": all(step.admissible for step in self.fits.values()),
+            "level": self.level,
+            "indices": self.indices,
+        }
+        return pd.DataFrame([row])
 
     def judge(self, criteria=None) -> pd.DataFrame:
         """The verdicts of ``tidy()``: they belong to differences between steps, not to single thresholds."""
         return self.table[["term", "delta_cfi", "delta_rmsea", "delta_srmr", "verdict", "source"]].copy()
+
+    def candidates(self, step: str) -> pd.DataFrame:
+        """Score tests of what ``step`` holds equal, largest first: the parameters whose equality the data contradict.
+
+        Columns as :func:`qa_lib.models.modification.equality_tests`: term, group, mi, epc, p_value …
+        """
+        if step not in self.fits or step not in _EQUAL_AT:
+            allowed = [name for name in self.fits if name in _EQUAL_AT]
+            raise ModelError(f"step is {step!r}; allowed are {', '.join(allowed)}.")
+        return _candidates(self.fits[step], step)
 
     @property
     def level(self) -> str:
@@ -104,13 +122,17 @@ class Invariance(Result):
 def invariance(
     model: str, data: pd.DataFrame, group: str, estimator: str = "ML", partial: Sequence[str] = (), **options: Any
 ) -> Invariance:
-    """Configural, metric, scalar and strict invariance of continuous items over groups or periods.
+    """Measurement invariance over groups or periods: configural, metric, scalar and strict.
 
-    model : lavaan syntax. group : a column. partial : parameters exempt from equality, such as "x3~1" or
-    "visual=~x2". Other options as in ``qa.cfa`` (missing, weights, cluster, std_lv).
+    Under WLSMV and ULSMV the items are ordinal and the steps those of Wu and Estabrook (2016), as semTools'
+    ``measEq.syntax``: configural, thresholds, metric (loadings), scalar (intercepts), and strict, which is fitted in
+    the theta parameterisation. model : lavaan syntax. group : a column. partial : parameters exempt from equality, such
+    as "x3~1", "visual=~x2" or "A1|t2". Other options as in ``qa.cfa`` (missing, weights, cluster, std_lv, ordered).
 
-    Configural invariance is met when the model converges to an admissible solution with CFI of at least .90 (Cheung and
-    Rensvold 2002, p. 251, require fit of the baseline before anything is compared).
+    Differences of chi-square are scaled where the estimator's test is (see ``qa.compare_models``). Configural
+    invariance is met when the model converges to an admissible solution with CFI of at least .90 (Cheung and Rensvold
+    2002, p. 251, require fit of the baseline before anything is compared). Raises ModelError for a group column with
+    fewer than two values, and for ordinal items whose categories not every group uses.
 
     >>> rng = np.random.default_rng(1)
     >>> x = rng.normal(size=(400, 1)) + rng.normal(size=(400, 4))
@@ -118,49 +140,91 @@ def invariance(
     >>> invariance("f =~ a + b + c + d", data, "period").level
     'strict'
     """
-    if estimator in {"WLSMV", "ULSMV"}:
-        raise ModelError(
-            "Invariance of ordinal items is not available yet: use estimator 'MLR' on five or more levels."
-        )
+    partial = (partial,) if isinstance(partial, str) else tuple(partial)
     if group not in data.columns or data[group].nunique() < 2:
         raise ModelError(f"group must be a column with at least two values; {group!r} is not.")
-    fits = {
-        step: cfa(model, data, estimator=estimator, group=group, group_equal=equal, partial=tuple(partial), **options)
-        for step, equal in STEPS.items()
-    }
-    return Invariance(
-        _compare_steps(fits),
-        fits,
-        tuple(partial),
-        Provenance("invariance", fits["configural"].n, {"estimator": estimator, "group": group, "partial": [*partial]}),
-    )
+    steps, fit_step = _ladder(model, data, {"estimator": estimator, "group": group, **options})
+    fits = {step: fit_step(step, partial) for step in steps}
+    indices = _common_indices(fits.values())
+    settings = {"estimator": estimator, "group": group, "partial": [*partial]}
+    provenance = Provenance("invariance", fits["configural"].n, settings)
+    return Invariance(_compare_steps(fits, indices), fits, partial, indices, provenance)
 
 
-def _compare_steps(fits: dict[str, ModelFit]) -> pd.DataFrame:
+def _ladder(model: str, data: pd.DataFrame, options: dict) -> tuple[Sequence[str], Callable[..., ModelFit]]:
+    """Names of the steps, and a function that fits one of them with some parameters left free."""
+    if options["estimator"] not in _ORDINAL:
+
+        def continuous(step: str, partial: Sequence[str]) -> ModelFit:
+            return cfa(model, data, **options, group_equal=STEPS[step], partial=partial)
+
+        return tuple(STEPS), continuous
+    options = options | {"std_lv": True}
+    configural = cfa(model, data, **options)
+
+    def ordinal(step: str, partial: Sequence[str]) -> ModelFit:
+        if step == "configural":
+            return configural
+        return cfa(
+            invariance_syntax(model, configural.table, step, partial),
+            data,
+            **options,
+            group_equal=() if step == "thresholds" else ("loadings",),
+            partial=[term for term in partial if "=~" in term],
+            parameterization="theta" if step == "strict" else "delta",
+        )
+
+    return ORDINAL_STEPS, ordinal
+
+
+def _common_indices(fits) -> str:
+    """The best fit indices that every step has: robust, else scaled, else standard."""
+    for kind in ("robust", "scaled"):
+        if all(np.isfinite(fit.measures.get(f"cfi_{kind}", np.nan)) for fit in fits):
+            return kind
+    return "standard"
+
+
+def _compare_steps(fits: dict[str, ModelFit], indices: str) -> pd.DataFrame:
     rows, before = [], None
     for step, fit in fits.items():
-        now = fit.glance().iloc[0]
-        rows.append({"term": step} | _step(step, fit, now, before) | {"source": SOURCE})
-        before = now
+        source = ORDINAL_SOURCE if fit.estimator in _ORDINAL else SOURCE
+        rows.append({"term": step} | _step(step, fit, before, indices) | {"source": source})
+        before = fit
     return pd.DataFrame(rows)
 
 
-def _step(step: str, fit: ModelFit, now: pd.Series, before: pd.Series | None) -> dict[str, Any]:
-    row = {name: now[name] for name in ("chisq", "df", "cfi", "rmsea", "srmr")}
+def _measure(fit: ModelFit, name: str, indices: str) -> float:
+    return fit.measures[name if indices == "standard" or name == "srmr" else f"{name}_{indices}"]
+
+
+def _step(step: str, fit: ModelFit, before: ModelFit | None, indices: str) -> dict[str, Any]:
+    shown = ["chisq", "df", "cfi", "rmsea", "srmr"]
+    shown += [name for name in ("chisq_scaled", "cfi_scaled", "rmsea_scaled") if name in fit.measures]
+    shown += [name for name in ("cfi_robust", "rmsea_robust") if np.isfinite(fit.measures.get(name, np.nan))]
+    row = {name: fit.measures[name] for name in shown}
     usable = fit.converged and fit.admissible
     if before is None:
         missing = dict.fromkeys(("chisq_diff", "df_diff", "p_value", "delta_cfi", "delta_rmsea", "delta_srmr"), np.nan)
-        return row | missing | {"verdict": "met" if usable and now["cfi"] >= 0.90 else "not_met"}
-    difference, df = scaled_difference(now, before)
-    best = [next(k for k in (f"{m}_robust", f"{m}_scaled", m) if k in now.index) for m in ("cfi", "rmsea")]
-    deltas = [float(now[name] - before[name]) for name in (*best, "srmr")]
-    return row | {
-        "chisq_diff": difference,
-        "df_diff": df,
-        "p_value": chi2.sf(difference, df) if df > 0 else np.nan,
-        **dict(zip(("delta_cfi", "delta_rmsea", "delta_srmr"), deltas, strict=True)),
-        "verdict": verdict(step, *deltas) if usable else "not_met",
-    }
+        good = usable and _measure(fit, "cfi", indices) >= 0.90
+        return row | missing | {"verdict": "met" if good else "not_met"}
+    names = ("cfi", "rmsea", "srmr")
+    deltas = [float(_measure(fit, name, indices) - _measure(before, name, indices)) for name in names]
+    change = dict(zip((f"delta_{name}" for name in names), deltas, strict=True))
+    return row | _difference(fit, before) | change | {"verdict": verdict(step, *deltas) if usable else "not_met"}
+
+
+def _difference(fit: ModelFit, before: ModelFit) -> dict[str, float]:
+    """The difference test; where the older scaling factor is negative, that of Satorra and Bentler (2010)."""
+    if not (fit.converged and before.converged):
+        return dict.fromkeys(("chisq_diff", "df_diff", "p_value"), np.nan)
+    df = fit.test.df - before.test.df
+    if df <= 0:  # thresholds of three categories cannot be tested: the models are equivalent
+        return {"chisq_diff": fit.test.statistic - before.test.statistic, "df_diff": df, "p_value": np.nan}
+    found = compare_models(fit, before)
+    if np.isnan(found.chisq_diff):
+        found = compare_models(fit, before, method="satorra.bentler.2010")
+    return {"chisq_diff": found.chisq_diff, "df_diff": df, "p_value": found.p_value}
 
 
 def free_parameters(
@@ -168,41 +232,49 @@ def free_parameters(
 ) -> pd.DataFrame:
     """Parameters whose equality costs most at ``step``, freed one after the other until CFI loses no more than .010.
 
-    A row per parameter freed: term (pass them on as ``partial``), chisq_diff it saved, delta_cfi left against the step
-    before. At least two items of each factor stay equal (Byrne, Shavelson and Muthén 1989,
+    Each time the largest score test of an equality goes (as lavaan's ``lavTestScore``). A row per parameter freed: term
+    (pass them on as ``partial``), mi (its score test), chisq_diff it saved, delta_cfi left against the step before. Two
+    items of each factor, or two thresholds of each item, stay equal (Byrne, Shavelson and Muthén 1989,
     doi:10.1037/0033-2909.105.3.456). What a search finds needs confirming in other data.
     """
-    if step not in ("metric", "scalar", "strict"):
-        raise ModelError(f"step is {step!r}; allowed are metric, scalar and strict.")
-    names = list(STEPS)
-    weaker, stricter = STEPS[names[names.index(step) - 1]], STEPS[step]
-
-    def fitted(equal: Sequence[str], freed: Sequence[str]) -> ModelFit:
-        return cfa(model, data, estimator=estimator, group=group, group_equal=equal, partial=tuple(freed), **options)
-
-    base, current = fitted(weaker, ()), fitted(stricter, ())
-    loadings = base.tidy().query("op == '=~'").drop_duplicates(["lhs", "rhs"])
-    left = {name: list(rows.rhs)[step == "metric" :] for name, rows in loadings.groupby("lhs", sort=False)}
+    steps, fit_step = _ladder(model, data, {"estimator": estimator, "group": group, **options})
+    if step not in steps[1:]:
+        raise ModelError(f"step is {step!r}; allowed are {', '.join(steps[1:])}.")
+    base, current = fit_step(steps[steps.index(step) - 1], ()), fit_step(step, ())
+    indices = _common_indices((base, current))
     freed, rows = [], []
-    target = base.glance().iloc[0]["cfi"] - MAX_CFI_LOSS
-    while current.glance().iloc[0]["cfi"] < target:
-        trials = {
-            (factor, item): fitted(stricter, [*freed, _term(step, factor, item)])
-            for factor, items in left.items()
-            if len(items) > 2 - (step == "metric")
-            for item in items
-        }
-        if not trials:
+
+    def loss() -> float:
+        return _measure(current, "cfi", indices) - _measure(base, "cfi", indices)
+
+    while loss() < -MAX_CFI_LOSS:
+        tests = _candidates(current, step)
+        tests = tests[[_spared(current, term, freed) >= _KEPT_EQUAL for term in tests["term"]]]
+        if tests.empty:
             break
-        factor, item = min(trials, key=lambda key: trials[key].glance().iloc[0]["chisq"])
-        before, current = current.glance().iloc[0], trials[factor, item]
-        now = current.glance().iloc[0]
-        freed.append(_term(step, factor, item))
-        left[factor].remove(item)
-        change = {"chisq_diff": before["chisq"] - now["chisq"], "delta_cfi": now["cfi"] - target - MAX_CFI_LOSS}
-        rows.append({"term": freed[-1], **change})
-    return pd.DataFrame(rows, columns=["term", "chisq_diff", "delta_cfi"])
+        worst, before = tests.iloc[0], current
+        freed.append(worst["term"])
+        current = fit_step(step, freed)
+        saved = before.test.statistic - current.test.statistic
+        rows.append({"term": worst["term"], "mi": worst["mi"], "chisq_diff": saved, "delta_cfi": loss()})
+    return pd.DataFrame(rows, columns=["term", "mi", "chisq_diff", "delta_cfi"])
 
 
-def _term(step: str, factor: str, item: str) -> str:
-    return {"metric": f"{factor}=~{item}", "scalar": f"{item}~1", "strict": f"{item}~~{item}"}[step]
+def _candidates(fit: ModelFit, step: str) -> pd.DataFrame:
+    """Equality tests of what the step adds: of single items, not of factors' means or covariances."""
+    tests = equality_tests(fit, {_EQUAL_AT[step]})
+    own = tests["lhs"].isin(fit.table.observed) & ((tests["op"] != "~~") | (tests["lhs"] == tests["rhs"]))
+    return tests[own | (tests["op"] == "=~")].reset_index(drop=True)
+
+
+def _spared(fit: ModelFit, term: str, freed: Sequence[str]) -> int:
+    """How many items of the factor, or thresholds of the item, would stay equal if ``term`` were freed too."""
+    row = next(row for row in fit.table.rows if row.term == term)
+    if row.op == "|":
+        siblings = {r.term for r in fit.table.rows if r.op == "|" and r.lhs == row.lhs}
+    else:
+        loadings = [r for r in fit.table.rows if r.op == "=~" and r.group == 0]
+        factor = row.lhs if row.op == "=~" else next(r.lhs for r in loadings if r.rhs == row.lhs)
+        ending = {"=~": "{f}=~{i}", "~1": "{i}~1", "~~": "{i}~~{i}"}[row.op]
+        siblings = {ending.format(f=factor, i=r.rhs) for r in loadings if r.lhs == factor}
+    return len(siblings - set(freed) - {term})
