@@ -35,6 +35,7 @@ _ROOMS = {
         "regression": ("drivers",),
         "prediction": ("cross_validate",),
         "segments": ("driver_segments",),
+        "latent": ("latent_drivers",),
         "asymmetry": ("penalty_reward", "kano"),
         "priorities": ("ipa",),
         "pls": ("pls",),
