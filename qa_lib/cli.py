@@ -50,14 +50,31 @@ def report(
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Pages rendered side by side.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Render pages that are up to date, too.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be rendered, and why.")] = False,
 ) -> None:
     """Render one period of a study into reports/STUDY/PERIOD and print the path of the index page."""
-    result = qa_lib.render(study, period, by=by, lang=lang or None, jobs=jobs, force=force)
-    for page in result.pages.itertuples():
-        detail = f"failed: {page.error}" if page.status == "failed" else page.status
-        typer.echo(f"{page.page:<28} {page.seconds:6.1f} s  {detail}", err=True)
-    typer.echo(result.index)
+    result = qa_lib.render(study, period, by=by, lang=lang or None, jobs=jobs, force=force, dry_run=dry_run)
+    for page in result.pages[result.pages["status"].isin(["planned", "failed"])].itertuples():
+        typer.echo(f"{page.status}: {page.page}: {page.error or page.reason}", err=True)
+    typer.echo(result.summary(), err=True)
+    if not dry_run:
+        typer.echo(result.index)
     raise typer.Exit(0 if result.ok else 1)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Such as reports/demo/2026-10.", metavar="REPORT")],
+) -> None:
+    """Say whether a report still follows from its inputs, its notebooks and this version of qa_lib."""
+    from qa_lib.report.verify import verify_report
+
+    findings = verify_report(folder)
+    for finding in findings:
+        typer.echo(finding)
+    if not findings:
+        typer.echo(f"{folder} follows from its inputs.")
+    raise typer.Exit(1 if findings else 0)
 
 
 @app.command()
@@ -112,4 +129,9 @@ def main() -> None:
         app()
     except QaError as error:
         typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:  # a full disk, a folder without the right to write
+        if error.filename is None and error.errno is None:
+            raise
+        typer.echo(f"error: {error.filename or 'a file'}: {error.strerror}", err=True)
         sys.exit(2)

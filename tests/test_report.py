@@ -15,8 +15,8 @@ from conftest import ROOT
 
 import qa_lib as qa
 from qa_lib.errors import DataWarning, RenderError, ResponseError, StudyError
-from qa_lib.report import render as rendering
-from qa_lib.report.html import write_whole
+from qa_lib.report import plan
+from qa_lib.report.files import write_whole
 from qa_lib.report.pages import front, open_page
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]_*.ipynb"))
@@ -95,7 +95,7 @@ def test_a_second_run_keeps_what_is_unchanged(rendered, workspace):
     again = qa.render(workspace / "data" / "raw" / "demo", jobs=2)
     assert set(again.pages["status"]) == {"kept"}
     manifest = json.loads((workspace / "reports/demo/2026-10/manifest.json").read_text(encoding="utf-8"))
-    assert set(manifest) == {f"{book.stem}.{lang}.html" for book in NOTEBOOKS for lang in ("en", "zh")}
+    assert set(manifest["pages"]) == {f"{book.stem}.{lang}.html" for book in NOTEBOOKS for lang in ("en", "zh")}
 
 
 def test_a_failed_notebook_leaves_its_partial_and_the_others_go_on(workspace, tmp_path, monkeypatch):
@@ -108,7 +108,7 @@ def test_a_failed_notebook_leaves_its_partial_and_the_others_go_on(workspace, tm
         book = nbformat.v4.new_notebook(cells=[parameters, nbformat.v4.new_code_cell(code)])
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(book, books / f"{name}.ipynb")
-    monkeypatch.setattr(rendering, "notebooks_folder", lambda: books)
+    monkeypatch.setattr(plan, "notebooks_folder", lambda: books)
     result = qa.render(workspace / "data" / "raw" / "demo", "2026-09", lang="en", jobs=2)
     statuses = dict(zip(result.pages["page"], result.pages["status"], strict=True))
     assert statuses == {"1_bad en": "failed", "2_good en": "rendered"}
@@ -130,7 +130,7 @@ def test_a_notebook_is_planned_only_where_the_study_has_one_of_its_sources(works
         if sources is not None:
             book.metadata["qa"] = {"sources": sources}
         nbformat.write(book, tmp_path / f"{name}.ipynb")
-    monkeypatch.setattr(rendering, "notebooks_folder", lambda: tmp_path)
+    monkeypatch.setattr(plan, "notebooks_folder", lambda: tmp_path)
     result = qa.render(workspace / "data" / "raw" / "demo", "2026-08", lang="en", jobs=2)
     assert list(result.pages["page"]) == ["1_always en", "2_has en"]
     shutil.rmtree(workspace / "reports/demo/2026-08")

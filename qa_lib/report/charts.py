@@ -48,6 +48,11 @@ def _style() -> dict[str, object]:
     }
 
 
+def warm_up() -> None:
+    """Loads fonts and styles, so that kernels forked from this process need not."""
+    _style()
+
+
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Draws in the report's style, with glyphs for Chinese, and leaves the caller's matplotlib settings alone."""
 

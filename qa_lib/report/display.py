@@ -29,7 +29,8 @@ def heading(title: str, anchor: str, level: int = 2) -> None:
 
 def paragraph(text: str, kind: str = "") -> None:
     """A paragraph; ``kind`` is ``lead``, ``note`` or ``caution``."""
-    _show_html(f'<p class="{escape(kind)}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>")
+    html = f'<p class="{escape(kind)}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+    _show_html(html, {"qa_caution": text} if kind == "caution" else None)
 
 
 def bullets(texts: Sequence[str]) -> None:
@@ -38,15 +39,18 @@ def bullets(texts: Sequence[str]) -> None:
         _show_html("<ul>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>")
 
 
-def cards(items: Sequence[Mapping[str, str]]) -> None:
-    """Headline figures side by side: ``label``, ``value``, ``detail``, ``change``, ``mood`` (good, bad, neutral)."""
+def cards(items: Sequence[Mapping[str, str]], figures: Mapping[str, object] | None = None) -> None:
+    """Headline figures side by side: ``label``, ``value``, ``detail``, ``change``, ``mood`` (good, bad, neutral).
+
+    ``figures``, the same as unrounded numbers, go into the report's manifest.
+    """
     parts = (
         f'<div class="card {escape(item.get("mood", "neutral"))}"><div class="label">{escape(item["label"])}</div>'
         f'<div class="value">{escape(item["value"])}</div><div class="detail">{escape(item.get("detail", ""))}</div>'
         f'<div class="change">{escape(item.get("change", ""))}</div></div>'
         for item in items
     )
-    _show_html(f'<div class="cards">{"".join(parts)}</div>')
+    _show_html(f'<div class="cards">{"".join(parts)}</div>', {"qa_figures": dict(figures)} if figures else None)
 
 
 def table(frame: pd.DataFrame, caption: str, text_columns: int = 1, classes: Mapping[tuple, str] | None = None) -> None:

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
+from jinja2 import Template
 
 from qa_lib.report.fonts import embedded_font
 from qa_lib.report.text import Text
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 _HTML_LANGUAGES = {"en": "en", "zh": "zh-Hans"}
 
 
 @cache
-def _exporter() -> object:
+def _template() -> Template:
+    """Our nbconvert template, rendered directly: the exporter would parse every finished page once more."""
     from nbconvert import HTMLExporter
+    from nbconvert.filters import Highlight2HTML
 
-    return HTMLExporter(template_name="qa", extra_template_basedirs=[str(files("qa_lib.report").joinpath("template"))])
+    folder = str(files("qa_lib.report").joinpath("template"))
+    exporter = HTMLExporter(template_name="qa", extra_template_basedirs=[folder])
+    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3"))
+    return exporter.template
+
+
+def prepare(characters: frozenset[str]) -> None:
+    """Makes ready what all pages share: the template and the style sheet with its glyphs."""
+    _template()
+    page_style(characters)
 
 
 def page_style(characters: frozenset[str]) -> str:
@@ -30,40 +42,28 @@ def page_style(characters: frozenset[str]) -> str:
     return embedded_font(characters) + css
 
 
+def output_metadata(notebook: NotebookNode, key: str) -> list[object]:
+    """What the cells' outputs say under ``key`` of their metadata, from top to bottom."""
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    return [output.metadata[key] for output in outputs if key in output.get("metadata", {})]
+
+
 def notebook_to_html(
-    notebook: Path, text: Text, links: Sequence[Mapping[str, object]], footer: str, characters: frozenset[str]
+    notebook: NotebookNode,
+    text: Text,
+    links: Sequence[Mapping[str, object]],
+    footer: str,
+    characters: frozenset[str],
 ) -> str:
     """The page of an executed notebook: its outputs, contents, links to its siblings; code hidden but there."""
-    nb = nbformat.read(notebook, as_version=4)
-    headings = [
-        output.metadata["qa_heading"]
-        for cell in nb.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
-        if "qa_heading" in output.get("metadata", {})
-    ]
+    headings = output_metadata(notebook, "qa_heading")
     resources = {
         "html_lang": _HTML_LANGUAGES[text.lang],
-        "title": next((entry["title"] for entry in headings if entry["level"] == 1), notebook.stem),
+        "title": next((entry["title"] for entry in headings if entry["level"] == 1), ""),
         "css": page_style(characters),
         "contents": headings,
         "links": links,
         "footer": footer,
         "words": {key: text(key) for key in ("skip", "pages", "contents", "show_code")},
     }
-    body, _ = _exporter().from_notebook_node(nb, resources={"qa": resources})
-    return body
-
-
-def write_whole(path: Path, content: str) -> None:
-    """Writes the file completely or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(content)
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    return _template().render(nb=notebook, resources={"qa": resources})

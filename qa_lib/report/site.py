@@ -1,76 +1,140 @@
-"""The index of a study: its periods, segments and pages, and what went wrong, from the manifests alone."""
+"""The index of a study: its figures over the periods, its pages, and what went wrong, from the manifests alone."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment
 
-from qa_lib.report.html import page_style, write_whole
+from qa_lib.report.files import write_whole
+from qa_lib.report.html import page_style
+from qa_lib.report.manifest import Manifest, read_manifest
+from qa_lib.report.plan import page_label
 from qa_lib.report.text import LANGUAGES, Text
+from qa_lib.study.dates import unit_of
 from qa_lib.study.study import Study
 
+_FIGURES = ("rater_index", "csat", "nps")
+_WIDTH, _HEIGHT = 320, 64
 
-def write_index(study: Study, folder: Path, languages: Sequence[str], characters: frozenset[str]) -> Path:
-    """Writes ``index.html`` for every period rendered so far, newest first, and returns its path."""
+
+def update_index(study: Study, folder: Path, characters: frozenset[str]) -> None:
+    """Writes ``index.html`` for every period rendered so far, newest first, unless it is newer than all of them."""
+    paths = sorted(folder.glob("*/manifest.json"), reverse=True)
+    index = folder / "index.html"
+    if index.exists() and all(path.stat().st_mtime_ns < index.stat().st_mtime_ns for path in paths):
+        return
     texts = [Text(lang) for lang in LANGUAGES]
-    manifests = sorted(folder.glob("*/manifest.json"), reverse=True)
+    manifests = [read_manifest(path.parent) for path in paths]
+    present = set(study.periods())
     template = Environment(autoescape=True).from_string(
         files("qa_lib.report").joinpath("template", "index.html.j2").read_text(encoding="utf-8")
     )
-    first = Text(languages[0])
     page = template.render(
-        html_lang=first.lang,
+        html_lang=study.languages[0],
         title=" · ".join(dict.fromkeys(text.of(study.title, study.name) for text in texts)),
         css=page_style(characters),
-        words={"segment": " · ".join(text("segment") for text in texts)},
+        words={key: _both(texts, key) for key in ("segment", "period", "n_responses", "figures_over_time")},
+        figures=[_both(texts, _index_name(study) if name == "rater_index" else name) for name in _FIGURES],
         languages=[{"code": text.lang, "name": text("language_name")} for text in texts],
-        periods=[_period(path, texts) for path in manifests],
+        trend=[_trend_row(manifest, texts) for manifest in manifests if "" in manifest.figures],
+        picture=_picture(manifests, texts, _index_name(study)),
+        periods=[_period(study, manifest, texts, manifest.period in present) for manifest in manifests],
     )
-    index = folder / "index.html"
     write_whole(index, page)
-    return index
 
 
-def _period(manifest: Path, texts: Sequence[Text]) -> dict[str, object]:
-    entries = json.loads(manifest.read_text(encoding="utf-8"))
-    period = manifest.parent.name
-    segments = sorted({Path(key).parent.as_posix() for key in entries})
-    everyone = " · ".join(text("everyone") for text in texts)
+def _both(texts: Sequence[Text], key: str) -> str:
+    return " · ".join(dict.fromkeys(text(key) for text in texts))
+
+
+def _index_name(study: Study) -> str:
+    """RATER's name belongs to its five dimensions only."""
+    rater = {"reliability", "assurance", "tangibles", "empathy", "responsiveness"}
+    return "rater_index" if rater <= set(study.instrument.dimensions) else "service_index"
+
+
+def _shown(figures: Mapping[str, object], text: Text) -> list[str]:
+    """The headline figures with their intervals, an en dash where one was not asked."""
+    cells = [text.count(figures["n"])]
+    for name in _FIGURES:
+        row = figures.get(name)
+        show = text.percent if name == "csat" else text.number
+        cells.append(f"{show(row['estimate'])} ({show(row['conf_low'])} – {show(row['conf_high'])})" if row else "–")
+    return cells
+
+
+def _trend_row(manifest: Manifest, texts: Sequence[Text]) -> dict[str, object]:
+    figures = manifest.figures[""]
+    notes, before = [], figures.get("restated_from", {}).get("rater_index")
+    if before is not None and before != figures["now"].get("rater_index"):
+        notes = [text("restated", value=text.number(before["estimate"])) for text in texts]
+    name = " · ".join(text.short_period(manifest.period) for text in texts)
+    return {"name": name, "cells": _shown(figures["now"], texts[0]), "note": " ".join(notes)}
+
+
+def _picture(manifests: Sequence[Manifest], texts: Sequence[Text], name: str) -> dict[str, str] | None:
+    """The index over the periods as long as the newest, as points of a line, and its finding in words."""
+    newest_first = [manifest for manifest in manifests if "rater_index" in manifest.figures.get("", {}).get("now", {})]
+    alike = [manifest for manifest in newest_first if unit_of(manifest.period) == unit_of(newest_first[0].period)][::-1]
+    if len(alike) < 2:
+        return None
+    values = [manifest.figures[""]["now"]["rater_index"]["estimate"] for manifest in alike]
+    low, span = min(values), max(max(values) - min(values), 1.0)
+    points = [
+        f"{4 + place * (_WIDTH - 8) / (len(values) - 1):.1f},{_HEIGHT - 6 - (value - low) / span * (_HEIGHT - 12):.1f}"
+        for place, value in enumerate(values)
+    ]
+    said = " ".join(
+        text(
+            "alt_trend",
+            name=text(name),
+            first=text.short_period(alike[0].period),
+            before=text.number(values[0]),
+            last=text.short_period(alike[-1].period),
+            now=text.number(values[-1]),
+        )
+        for text in texts
+    )
+    return {"width": str(_WIDTH), "height": str(_HEIGHT), "points": " ".join(points), "alt": said}
+
+
+def _period(study: Study, manifest: Manifest, texts: Sequence[Text], present: bool) -> dict[str, object]:
+    notes = []
+    links: dict[str, dict[str, list[tuple[str, str]]]] = {}
+    for key, entry in sorted(manifest.pages.items()):
+        family = links.setdefault(entry["segment"], {text.lang: [] for text in texts})
+        if entry["error"]:
+            notes.append(" ".join(text("page_failed", page=key, error=entry["error"]) for text in texts))
+        else:
+            family[entry["lang"]].append((Path(entry["notebook"]).stem, key))
+    if not present:
+        notes.append(" ".join(text("period_gone") for text in texts))
     return {
-        "name": " · ".join(text.period(period) for text in texts),
-        "notes": [
-            " ".join(text("page_failed", page=key, error=entry["error"]) for text in texts)
-            for key, entry in sorted(entries.items())
-            if entry["error"]
-        ],
+        "name": " · ".join(text.period(manifest.period) for text in texts),
+        "notes": notes,
         "rows": [
             {
-                "segment": everyone if segment == "." else segment,
-                "links": [_links(entries, period, segment, text) for text in texts],
+                "segment": _segment_name(study, segment, texts),
+                "cells": _shown(manifest.figures[segment]["now"], texts[0]) if segment in manifest.figures else [],
+                "links": [_links(manifest.period, family[text.lang], text) for text in texts],
             }
-            for segment in segments
+            for segment, family in sorted(links.items())
         ],
     }
 
 
-def _links(entries: dict, period: str, segment: str, text: Text) -> list[dict[str, str]]:
-    suffix = f".{text.lang}.html"
-    keys = [
-        key
-        for key, entry in entries.items()
-        if Path(key).parent.as_posix() == segment and key.endswith(suffix) and not entry["error"]
-    ]
-    stems = sorted(
-        (Path(key).name.removesuffix(suffix) for key in keys), key=lambda stem: (not stem.endswith("report"), stem)
-    )
-    return [
-        {
-            "href": (Path(period) / segment / f"{stem}{suffix}").as_posix(),
-            "label": text(f"page_{stem}") if text.has(f"page_{stem}") else stem,
-        }
-        for stem in stems
-    ]
+def _segment_name(study: Study, segment: str, texts: Sequence[Text]) -> str:
+    if not segment:
+        return _both(texts, "everyone")
+    column, _, value = segment.partition("=")
+    labels = next((entry.labels for entry in study.spec.segments if entry.id == column), {})
+    return " · ".join(dict.fromkeys(text.of(labels.get(value), value) for text in texts))
+
+
+def _links(period: str, pages: Sequence[tuple[str, str]], text: Text) -> list[dict[str, str]]:
+    """To the pages of a segment in a language, given as (notebook, path), the manager's first."""
+    in_order = sorted(pages, key=lambda page: (not page[0].endswith("report"), page[0]))
+    return [{"href": f"{period}/{key}", "label": page_label(stem, text)} for stem, key in in_order]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -195,10 +196,16 @@ def _fingerprint(study: Study) -> str:
     digest = hashlib.sha256(said.encode())
     exports = [entry for entry in sorted((study.path / "responses").glob("*")) if entry.is_file()]
     for file in [*sorted(Path(__file__).parent.glob("*.py")), *exports]:
-        digest.update(file.name.encode() + b"\0")
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        state = file.stat()
+        digest.update(file.name.encode() + b"\0" + _content_digest(file, state.st_size, state.st_mtime_ns))
     return digest.hexdigest()
+
+
+@cache
+def _content_digest(file: Path, size: int, changed: int) -> bytes:
+    """Hash of a file's content, read once while its size and time of change stay the same."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _stored(path: Path, fingerprint: str) -> pd.DataFrame | None:

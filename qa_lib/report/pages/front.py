@@ -55,7 +55,9 @@ def where_we_stand(page: ReportPage, figures: dict[str, tuple[Estimates, Estimat
         ),
         "lead",
     )
-    display.cards([_card(page, name, *pair) for name, pair in figures.items()])
+    rows = {name: now.tidy().set_index("term").loc[name] for name, (now, _) in figures.items()}
+    kept = {name: {key: float(row[key]) for key in ("estimate", "conf_low", "conf_high")} for name, row in rows.items()}
+    display.cards([_card(page, name, *pair) for name, pair in figures.items()], {"n": page.n_answered, **kept})
     _dimension_chart(page, *figures["rater_index"])
     display.paragraph(text(f"index_mapping_{page.study.spec.index_mapping}"), "note")
 
@@ -158,7 +160,7 @@ def expected_and_experienced(page: ReportPage) -> None:
         return
     page.section("gap_section")
     weights = page.data["weight"] if page.weights else None
-    gaps = page.attempt(lambda: gap(page.data, pairs, page.dimensions, weights=weights))
+    gaps = page.attempt(gap, page.data, pairs, page.dimensions, weights=weights)
     if gaps is None:
         return
     table = gaps.tidy()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.effects.regression import Drivers, drivers
-from qa_lib.errors import QaError, QaWarning, ResponseError, StudyError
+from qa_lib.errors import ResponseError, StudyError
 from qa_lib.report import display
+from qa_lib.report.shared import outcome
 from qa_lib.report.text import Text
 from qa_lib.study.cleaning import in_period
 from qa_lib.study.dates import labels, unit_of
@@ -145,12 +146,12 @@ class ReportPage:
         return pd.DataFrame(means | outcomes)
 
     def drivers(self) -> Drivers | None:
-        """The regression of satisfaction on the dimensions; None, and said, when satisfaction was not asked."""
+        """The regression of satisfaction on the dimensions; None, and said, when it was not asked or cannot be done."""
         if "satisfaction" not in self.outcomes:
             display.paragraph(self.text("no_satisfaction"), "note")
             return None
         weights = self.data["weight"].to_numpy() if self.weights else None
-        return drivers(self.model_data(), "satisfaction", list(self.dimensions), weights=weights)
+        return self.attempt(drivers, self.model_data(), "satisfaction", list(self.dimensions), weights=weights)
 
     def title(self, key: str) -> None:
         """The page's heading: what it is, of which study, period and segment."""
@@ -168,20 +169,17 @@ class ReportPage:
         display.heading(self.text(key), key, level)
 
     def attempt(self, analysis: Callable[..., T], *arguments: object, **options: object) -> T | None:
-        """``analysis(*arguments, **options)``, its warnings shown as cautions; None, and why, when it cannot."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", QaWarning)
-            try:
-                result = analysis(*arguments, **options)
-            except QaError as error:
-                display.paragraph(self.text("cannot_compute", reason=error), "caution")
-                return None
-        for other in caught:
-            if not issubclass(other.category, QaWarning):
-                warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-        for message in dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, QaWarning)):
+        """``analysis(*arguments, **options)``, its warnings shown as cautions; None, and why, when it cannot.
+
+        Pages of one rendering share it: name a function and its arguments, not a lambda.
+        """
+        found = outcome(analysis, arguments, options)
+        if found.refusal is not None:
+            display.paragraph(self.text("cannot_compute", reason=found.refusal), "caution")
+            return None
+        for message in found.cautions:
             display.paragraph(self.text("warning", message=message), "caution")
-        return result
+        return found.result
 
 
 def open_page(
@@ -196,7 +194,7 @@ def open_page(
     Raises ``StudyError`` for an unknown study or segment, ``ResponseError`` for a period without responses or with
     fewer than the study's minimum cell.
     """
-    found = read_study(_find(Path(study)))
+    found = opened_study(_find(Path(study)))
     periods = found.periods()
     period = str(period) or periods[-1]
     earlier = tuple(name for name in _periods_like(found, period) if name < period)
@@ -215,6 +213,17 @@ def open_page(
     if before is not None and len(before) < found.spec.minimum_cell:
         before = None
     return ReportPage(found, period, segment, Text(lang), data, before, earlier)
+
+
+def opened_study(path: Path) -> Study:
+    """``read_study``, again only when its two files have changed."""
+    files = (path / "study.yaml", path / "instrument.yaml")
+    return _read_once(path.resolve(), tuple(file.stat().st_mtime_ns for file in files if file.exists()))
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: Path, changed: tuple[int, ...]) -> Study:
+    return read_study(path)
 
 
 def _periods_like(study: Study, period: str) -> list[str]:
