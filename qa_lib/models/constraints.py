@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,13 +82,17 @@ def complex_jacobian(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray
     return np.stack(columns, axis=-1) if columns else np.zeros((len(function(x)), 0))
 
 
-def equality_map(
-    rows: Sequence[Parameter], free: np.ndarray, constraints: Sequence[Constraint]
-) -> tuple[np.ndarray, np.ndarray]:
-    """``mapping`` and ``offset`` so that free parameters ``mapping @ u + offset`` obey every equality.
+@dataclass(frozen=True, slots=True)
+class Equalities:
+    """Free parameters that obey every linear equality are ``mapping @ u + offset``; ``curved`` are the other ones."""
 
-    Raises ModelError for constraints that are not linear in the free parameters, or that contradict each other.
-    """
+    mapping: np.ndarray
+    offset: np.ndarray
+    curved: tuple[Constraint, ...] = ()
+
+
+def equalities(rows: Sequence[Parameter], free: np.ndarray, constraints: Sequence[Constraint]) -> Equalities:
+    """What ``==`` and shared labels ask of the free parameters. Raises ModelError for linear ones that contradict."""
     first: dict[str, int] = {}
     column = []
     for row, place in zip(rows, free, strict=True):
@@ -96,27 +101,36 @@ def equality_map(
     mapping = np.zeros((len(column), len(first)))
     mapping[np.arange(len(column)), column] = 1
     if not constraints:
-        return mapping, np.zeros(len(column))
-    labelled = {row.label: (free[i], row.value) for i, row in enumerate(rows) if row.label}
-    matrix, target = _linear(constraints, labelled, mapping)
-    offset, *_ = np.linalg.lstsq(matrix, target, rcond=None)
-    if not np.allclose(matrix @ offset, target, atol=1e-8):
-        raise ModelError("the equality constraints contradict each other.")
-    _, singular, vectors = np.linalg.svd(matrix)
-    rank = int((singular > 1e-10 * singular.max()).sum())
-    return mapping @ vectors[rank:].T, mapping @ offset
-
-
-def _linear(constraints: Sequence[Constraint], labelled: Mapping, mapping: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    differences = [(expression(c.lhs), expression(c.rhs)) for c in constraints]
+        return Equalities(mapping, np.zeros(len(column)))
+    points = np.random.default_rng(0).uniform(0.5, 1.5, (2, mapping.shape[1]))
 
     def residual(u: np.ndarray) -> np.ndarray:
-        x = mapping @ u
-        values = {label: x[place] if place >= 0 else value for label, (place, value) in labelled.items()}
-        return np.array([left(values) - right(values) for left, right in differences])
+        return residuals(rows, free, constraints, mapping @ u)
 
-    points = np.random.default_rng(0).uniform(0.5, 1.5, (2, mapping.shape[1]))
-    slopes = [complex_jacobian(residual, point) for point in points]
-    if not np.allclose(slopes[0], slopes[1], atol=1e-10):
-        raise ModelError("equality constraints must be linear in the parameters.")
-    return slopes[0], slopes[0] @ points[0] - residual(points[0])
+    one, other = (complex_jacobian(residual, point) for point in points)
+    linear = np.isclose(one, other, atol=1e-10).all(1)
+    matrix, target = one[linear], (one @ points[0] - residual(points[0]))[linear]
+    curved = tuple(c for c, straight in zip(constraints, linear, strict=True) if not straight)
+    if not linear.any():
+        return Equalities(mapping, np.zeros(len(column)), curved)
+    solution, *_ = np.linalg.lstsq(matrix, target, rcond=None)
+    if not np.allclose(matrix @ solution, target, atol=1e-8):
+        raise ModelError("the equality constraints contradict each other.")
+    return Equalities(mapping @ null_space(matrix), mapping @ solution, curved)
+
+
+def null_space(matrix: np.ndarray) -> np.ndarray:
+    """Orthonormal directions (columns) in which no row of the matrix changes."""
+    _, singular, vectors = np.linalg.svd(matrix)
+    rank = int((singular > 1e-10 * singular.max(initial=0)).sum())
+    return vectors[rank:].T
+
+
+def residuals(
+    rows: Sequence[Parameter], free: np.ndarray, constraints: Sequence[Constraint], x: np.ndarray
+) -> np.ndarray:
+    """Left less right side of every equality at free parameters ``x`` (real or complex)."""
+    values = {
+        row.label: x[place] if place >= 0 else row.value for row, place in zip(rows, free, strict=True) if row.label
+    }
+    return np.array([expression(c.lhs)(values) - expression(c.rhs)(values) for c in constraints])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from qa_lib.errors import ModelError
+from qa_lib.models.corrected import corrected_test, unrestricted
 from qa_lib.models.discrepancy import Evaluation, Objective
 from qa_lib.models.estimate import optimise, starting_values
 from qa_lib.models.implied import build_blocks
@@ -14,7 +15,7 @@ from qa_lib.models.inference import ChiSquare, constrained_inverse, score_produc
 from qa_lib.models.measures import likelihood_measures, plain_measures, robust_measures, scaled_measures, srmr
 from qa_lib.models.observed import Sample, collect, unbiased
 from qa_lib.models.parameters import ParameterTable, baseline_table, build_table, variable_names
-from qa_lib.models.saturated import saturated_trace, saturated_trace_missing, saturated_value
+from qa_lib.models.saturated import saturated_trace, saturated_value
 from qa_lib.models.syntax import Syntax
 
 
@@ -81,8 +82,6 @@ def _covariance(table: ParameterTable, objective: Objective, at: Evaluation, set
 def _test(table: ParameterTable, objective: Objective, at: Evaluation, settings: Mapping) -> ChiSquare:
     df = _n_moments(table) - table.n_parameters
     statistic = 2 * objective.n * (at.value - saturated_value(objective))
-    if objective.criterion != "ML":
-        statistic *= (objective.n - table.n_groups) / objective.n
     if df == 0:
         return ChiSquare(max(statistic, 0.0), 0)
     if not (settings["robust"] or settings["estimator"] == "MLM"):
@@ -105,35 +104,39 @@ def scaling_trace(table: ParameterTable, objective: Objective, at: Evaluation, s
         weights = [np.linalg.inv(sample.cov) for sample in objective.samples]
     trace = 0.0
     for sample, weight in zip(objective.samples, weights, strict=True):
-        trace += (
-            saturated_trace(sample, weight, exogenous, table.meanstructure)
-            if sample.complete
-            else saturated_trace_missing(sample)
-        )
+        trace += saturated_trace(sample, weight, exogenous, table.meanstructure)
     return trace - float(np.sum(inverse * products))
-
-
-def _baseline(table: ParameterTable, objective: Objective, settings: Mapping) -> ChiSquare:
-    """The test of uncorrelated variables, fitted the same way."""
-    base = baseline_table(table)
-    null = _objective(base, list(objective.samples), settings["estimator"])
-    optimum = optimise(null, starting_values(base, objective.samples), base.mapping)
-    return _test(base, null, optimum.evaluation, settings)
 
 
 def measures(
     table: ParameterTable, objective: Objective, at: Evaluation, test: ChiSquare, settings: Mapping
 ) -> dict[str, float]:
     """Every fit measure by name."""
-    base = _baseline(table, objective, settings)
+    base, null, null_at = _baseline(table, objective, settings)
+    baseline = _test(base, null, null_at, settings)
     n_groups = table.n_groups
     n = objective.n - (objective.criterion != "ML") * n_groups
-    out = plain_measures(test, base, n, n_groups)
+    out = plain_measures(test, baseline, n, n_groups)
     out |= {"srmr": srmr(objective, at, objective.means), "n_parameters": table.n_parameters}
     if objective.criterion == "ML":
         out |= likelihood_measures(table, objective, at)
-    if not (settings["robust"] or settings["estimator"] == "MLM"):
+    scaled = settings["robust"] or settings["estimator"] == "MLM"
+    if scaled:
+        out |= scaled_measures(test, baseline, n, n_groups, shifted=False)
+    if settings["fiml"]:
+        exogenous = [table.observed.index(name) for name in table.exogenous]
+        known = [unrestricted(sample, exogenous, scaled) for sample in objective.samples]
+        test = corrected_test(objective, at, table.mapping, test.df, known)
+        baseline = corrected_test(null, null_at, base.mapping, baseline.df, known)
+    elif not scaled:
         return out
-    out |= scaled_measures(test, base, n, n_groups, shifted=False)
-    robust = robust_measures(test, base, n, n_groups, test.factor, base.factor)
-    return out | (dict.fromkeys(robust, np.nan) if settings["fiml"] else robust)
+    return out | robust_measures(test, baseline, n, n_groups)
+
+
+def _baseline(
+    table: ParameterTable, objective: Objective, settings: Mapping
+) -> tuple[ParameterTable, Objective, Evaluation]:
+    """The model of uncorrelated variables, fitted the same way."""
+    base = baseline_table(table)
+    null = _objective(base, list(objective.samples), settings["estimator"])
+    return base, null, optimise(null, starting_values(base, objective.samples), base.mapping).evaluation

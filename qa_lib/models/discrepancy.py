@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 
 from qa_lib.models.implied import Block, Implied, Tangent, curvature, imply, tangent
-from qa_lib.models.observed import Sample, embedded_inverse
+from qa_lib.models.observed import Sample
+from qa_lib.models.patterns import embedded_inverse, moment_information
 
 Criterion = Literal["ML", "GLS", "ULS"]
 
@@ -59,18 +60,12 @@ def ls_slope(sample: Sample, implied: Implied, means: bool, criterion: Criterion
     return Slope(value - 0.5 * by_mean @ deviation, by_cov, by_mean, metric[None], deviation[None])
 
 
-def bilinear(a: np.ndarray, b: np.ndarray, slope: Tangent) -> np.ndarray:
-    """tr(A dΣ_k B dΣ_l) for all pairs of parameters, summed over the leading axis of symmetric A and B.
-
-    Pattern by pattern, so that the parameters × parameters products stay in the processor's cache.
-    """
-    u, v = slope.left, slope.right
-    out = np.zeros((u.shape[1], u.shape[1]))
-    for one, other in zip(a, b, strict=True):
-        au, av, bu, bv = one @ u, one @ v, other @ u, other @ v
-        uav, ubv = u.T @ av, u.T @ bv
-        out += uav * ubv.T + uav.T * ubv + (u.T @ au) * (v.T @ bv) + (v.T @ av) * (u.T @ bu)
-    return out
+def bilinear(a: np.ndarray, b: np.ndarray, by: Tangent) -> np.ndarray:
+    """tr(A dΣ_k B dΣ_l) for all pairs of parameters, of symmetric A and B."""
+    u, v = by.left, by.right
+    au, av, bu, bv = a @ u, a @ v, b @ u, b @ v
+    uav, ubv = u.mT @ av, u.mT @ bv
+    return uav * ubv.mT + uav.mT * ubv + (u.mT @ au) * (v.mT @ bv) + (v.mT @ av) * (u.mT @ bu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +98,11 @@ class Objective:
     def shares(self) -> list[float]:
         return [sample.n / self.n for sample in self.samples]
 
+    @property
+    def emphasis(self) -> list[float]:
+        """Weight of each group in the discrepancy: its share, by n − 1 under least squares (as the test multiplies)."""
+        return [(sample.n - (self.criterion != "ML")) / self.n for sample in self.samples]
+
     def slope(self, sample: Sample, implied: Implied) -> Slope:
         if self.criterion == "ML":
             return ml_slope(sample, implied, self.means)
@@ -114,11 +114,11 @@ class Objective:
         slopes = tuple(map(self.slope, self.samples, implied))
         tangents = tuple(map(tangent, self.blocks, implied))
         gradient = np.zeros(self.n_free)
-        for share, block, slope, by in zip(self.shares, self.blocks, slopes, tangents, strict=True):
+        for share, block, slope, by in zip(self.emphasis, self.blocks, slopes, tangents, strict=True):
             gradient[block.free] = share * (
                 2 * np.einsum("pk,pk->k", by.left, slope.by_cov @ by.right) + slope.by_mean @ by.mean
             )
-        value = float(np.dot(self.shares, [slope.value for slope in slopes]))
+        value = float(np.dot(self.emphasis, [slope.value for slope in slopes]))
         return Evaluation(x, value, gradient, implied, tangents, slopes)
 
     def expected(self, at: Evaluation) -> np.ndarray:
@@ -139,29 +139,33 @@ class Objective:
         return out
 
     def _expected_block(self, g: int, at: Evaluation) -> np.ndarray:
-        by, slope, sample = at.tangents[g], at.slopes[g], self.samples[g]
+        by, weight, sample = at.tangents[g], at.slopes[g].weight, self.samples[g]
         if self.criterion == "ULS":
             jacobian = by.covariance()
             return jacobian.T @ jacobian + self.means * (by.mean.T @ by.mean)
-        weight = np.sqrt(sample.pattern_n / sample.n)[:, None, None] * slope.weight
-        mean = np.einsum("j,jab->ab", sample.pattern_n / sample.n, slope.weight)
-        return 0.5 * bilinear(weight, weight, by) + self.means * (by.mean.T @ mean @ by.mean)
+        if sample.complete:
+            return 0.5 * bilinear(weight[0], weight[0], by) + self.means * (by.mean.T @ weight[0] @ by.mean)
+        jacobian = by.moments()
+        flat = np.zeros_like(at.slopes[g].deviation)
+        return jacobian.T @ moment_information(sample.pattern_n / sample.n, weight, weight, flat) @ jacobian
 
     def _observed_block(self, g: int, at: Evaluation, curved: bool) -> np.ndarray:
         by, slope, sample = at.tangents[g], at.slopes[g], self.samples[g]
-        share = (sample.pattern_n / sample.n)[:, None, None]
         weight, deviation = slope.weight, slope.deviation
-        observed = sample.pattern_cov + deviation[:, :, None] * deviation[:, None]
-        bent = 2 * weight @ observed @ weight - weight
-        out = 0.5 * bilinear(share * bent, weight, by)
-        if curved:
-            out += curvature(self.blocks[g], at.implied[g], slope.by_cov, slope.by_mean)
-        if not self.means:
-            return out
+        second = sample.pattern_cov + deviation[:, :, None] * deviation[:, None]
+        bent = 2 * weight @ second @ weight - weight
         pulled = np.einsum("jab,jb->ja", weight, deviation)
-        metric = share * weight
-        toward = by.mean.T @ metric
-        cross = (toward @ by.left * (pulled @ by.right)[:, None] + toward @ by.right * (pulled @ by.left)[:, None]).sum(
-            0
-        )
-        return out + cross + cross.T + by.mean.T @ metric.sum(0) @ by.mean
+        if sample.complete:
+            out = 0.5 * bilinear(bent[0], weight[0], by) + self.means * of_means(by, weight[0], pulled[0])
+        else:
+            jacobian = by.moments()
+            out = jacobian.T @ moment_information(sample.pattern_n / sample.n, weight, bent, pulled) @ jacobian
+        return out + curved * curvature(self.blocks[g], at.implied[g], slope.by_cov, slope.by_mean)
+
+
+def of_means(by: Tangent, weight: np.ndarray, pulled: np.ndarray) -> np.ndarray:
+    """The part of a Hessian that comes with means: among themselves, and with covariances."""
+    toward = by.mean.mT @ weight
+    row = pulled[..., None, :]
+    cross = toward @ by.left * (row @ by.right) + toward @ by.right * (row @ by.left)
+    return cross + cross.mT + toward @ by.mean

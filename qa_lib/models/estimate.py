@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from qa_lib.models.constraints import complex_jacobian, null_space, residuals
 from qa_lib.models.discrepancy import Evaluation, Objective
 from qa_lib.models.observed import Sample
 from qa_lib.models.parameters import ParameterTable
@@ -67,6 +68,16 @@ def _loadings(table: ParameterTable, cov: np.ndarray, at: dict[str, int]) -> tup
         loading |= {(factor, item): value * scale for item, value in zip(items, ratio, strict=True)}
         variance[factor] = 1.0 if standardized else size
     return loading, variance
+
+
+def solve(table: ParameterTable, objective: Objective, start: np.ndarray) -> tuple[ParameterTable, Optimum]:
+    """The optimum under all constraints, and the table with curved constraints made directions there."""
+    if not table.curved:
+        return table, optimise(objective, start, table.mapping)
+    optimum = optimise_curved(objective, start, table)
+    slope = complex_jacobian(lambda x: residuals(table.rows, table.free, table.curved, x), optimum.evaluation.x)
+    directions = table.mapping @ null_space(slope @ table.mapping)
+    return replace(table, mapping=directions, curved=(), specified=table), optimum
 
 
 def optimise(
@@ -131,6 +142,56 @@ def _improve(objective: Objective, at: Evaluation, step: np.ndarray, gain: float
             length /= 2
             continue
         if following.value <= at.value - 1e-4 * length * gain or (gain < 1e-9 and following.value <= at.value + 1e-13):
+            return following
+        length /= 2
+    return None
+
+
+def optimise_curved(
+    objective: Objective, start: np.ndarray, table: ParameterTable, max_iterations: int = 500
+) -> Optimum:
+    """Sequential quadratic programming with Fisher information: back to the constraints, and down along them.
+
+    A step is kept when discrepancy plus weighted violations fall (Nocedal and Wright 2006, Numerical Optimization,
+    section 18.3). Converged when the violations vanish and the gain along the constraints is lost in rounding.
+    """
+
+    def violation(x: np.ndarray) -> np.ndarray:
+        return residuals(table.rows, table.free, table.curved, x)
+
+    at, penalty = objective.evaluate(start), 0.0
+    for iteration in range(max_iterations):
+        off = violation(at.x)
+        slope = complex_jacobian(violation, at.x) @ table.mapping
+        gradient, information = table.mapping.T @ at.gradient, table.mapping.T @ objective.expected(at) @ table.mapping
+        back, along = -np.linalg.pinv(slope) @ off, null_space(slope)
+        downhill = along.T @ (gradient + information @ back)
+        inner = _solve(along.T @ information @ along, downhill)
+        if inner is None:
+            return Optimum(at, False, iteration)
+        gain = float(inner @ downhill)
+        if np.abs(off).max() < 1e-13 * (1 + np.abs(at.x).max()) and gain < 1e-18 * max(1.0, abs(at.value)):
+            return Optimum(at, True, iteration)
+        step = back - along @ inner
+        multipliers = np.linalg.pinv(slope.T) @ (gradient + information @ step)
+        penalty = max(penalty, 2 * np.abs(multipliers).max())
+        following = _toward(objective, at, table.mapping @ step, violation, penalty)
+        if following is None:
+            return Optimum(at, bool(np.abs(off).max() < 1e-10 and gain < 1e-11), iteration)
+        at = following
+    return Optimum(at, False, max_iterations)
+
+
+def _toward(objective: Objective, at: Evaluation, step: np.ndarray, violation, penalty: float) -> Evaluation | None:
+    """The longest of the halved steps that lowers discrepancy plus penalised violations, up to rounding."""
+    merit, length = at.value + penalty * np.abs(violation(at.x)).sum(), 1.0
+    for _ in range(20):
+        try:
+            following = objective.evaluate(at.x + length * step)
+        except np.linalg.LinAlgError:
+            length /= 2
+            continue
+        if following.value + penalty * np.abs(violation(following.x)).sum() <= merit + 1e-14 * abs(merit):
             return following
         length /= 2
     return None

@@ -11,7 +11,7 @@ import numpy as np
 from qa_lib.errors import InadmissibleWarning, ModelError, NotConvergedWarning
 from qa_lib.models import categorical, continuous
 from qa_lib.models.discrepancy import Evaluation
-from qa_lib.models.estimate import Optimum, optimise, starting_values
+from qa_lib.models.estimate import Optimum, solve, starting_values
 from qa_lib.models.inference import ChiSquare
 from qa_lib.models.measures import NAMES
 from qa_lib.models.parameters import ParameterTable
@@ -76,7 +76,7 @@ def sem(
     table, objective, decided = kind.prepare(parse(model), data, options)
     settings = {key: value for key, value in options.items() if key not in {"weights", "nobs"}}
     settings |= decided | {"weighted": weights is not None}
-    optimum = optimise(objective, starting_values(table, objective.samples), table.mapping)
+    table, optimum = solve(table, objective, starting_values(table, objective.samples))
     return _concluded(kind, table, objective, optimum, settings)
 
 

@@ -135,19 +135,19 @@ def _position(row, at: dict[str, int], threshold_at: dict[str, int]) -> tuple[st
 
 
 def fill(block: Block, x: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Matrices A, S, m, D, thresholds at the free parameters ``x`` (all groups'); real or complex."""
-    own = x[block.free]
+    """Matrices A, S, m, D, thresholds at the free parameters ``x`` (..., all groups'); real or complex."""
+    own = x[..., block.free]
     directed, symmetric, intercept, scale, threshold = (
-        matrix.astype(own.dtype, copy=True)
-        for matrix in (block.directed, block.symmetric, block.intercept, block.scale, block.threshold)
+        np.broadcast_to(fixed, (*own.shape[:-1], *fixed.shape)).astype(own.dtype)
+        for fixed in (block.directed, block.symmetric, block.intercept, block.scale, block.threshold)
     )
     a, s = block.in_directed, block.in_symmetric
-    directed[a.row, a.col] = own[a.place]
-    symmetric[s.row, s.col] = own[s.place]
-    symmetric[s.col, s.row] = own[s.place]
-    intercept[block.in_intercept.row] = own[block.in_intercept.place]
-    scale[block.in_scale.row] = own[block.in_scale.place]
-    threshold[block.in_threshold.row] = own[block.in_threshold.place]
+    directed[..., a.row, a.col] = own[..., a.place]
+    symmetric[..., s.row, s.col] = own[..., s.place]
+    symmetric[..., s.col, s.row] = own[..., s.place]
+    intercept[..., block.in_intercept.row] = own[..., block.in_intercept.place]
+    scale[..., block.in_scale.row] = own[..., block.in_scale.place]
+    threshold[..., block.in_threshold.row] = own[..., block.in_threshold.place]
     if len(block.threshold_item):
         _unit_responses(block, directed, symmetric, scale)
     return directed, symmetric, intercept, scale, threshold
@@ -179,16 +179,17 @@ def _given_covariates(block: Block, moments: np.ndarray) -> np.ndarray:
 
 
 def imply(block: Block, x: np.ndarray) -> Implied:
-    """Moments of one group at the free parameters ``x``, given the covariates where these are conditioned on."""
+    """Moments of one group at the free parameters ``x``, or at many (..., n_free) at once; given the covariates where
+    these are conditioned on."""
     directed, symmetric, intercept, scale, threshold = fill(block, x)
     symmetric, intercept = _given_covariates(block, symmetric), _given_covariates(block, intercept)
-    total = np.linalg.inv(np.eye(len(directed)) - directed)
-    full_cov = total @ symmetric @ total.T
-    full_mean = total @ intercept
+    total = np.linalg.inv(np.eye(directed.shape[-1]) - directed)
+    full_cov = total @ symmetric @ total.mT
+    full_mean = (total @ intercept[..., None])[..., 0]
     p = block.n_observed
     return Implied(
-        cov=scale[:, None] * full_cov[:p, :p] * scale,
-        mean=scale * full_mean[:p],
+        cov=scale[..., None] * full_cov[..., :p, :p] * scale[..., None, :],
+        mean=scale * full_mean[..., :p],
         threshold=threshold,
         total=total,
         full_cov=full_cov,
@@ -216,53 +217,63 @@ class Tangent:
         i, j = np.tril_indices(len(self.left))
         return self.left[i] * self.right[j] + self.right[i] * self.left[j]
 
+    def moments(self) -> np.ndarray:
+        """Derivatives of the means, then of vech(Σ): (p + p(p+1)/2, k)."""
+        return np.vstack([self.mean, self.covariance()])
+
 
 def tangent(block: Block, implied: Implied) -> Tangent:
     """Analytic derivatives of the implied moments by the block's own parameters."""
     k, p = len(block.free), block.n_observed
-    reach = implied.scale[:, None] * implied.total[:p]
-    spread = implied.scale[:, None] * implied.full_cov[:p]
-    left, right, mean = np.zeros((p, k)), np.zeros((p, k)), np.zeros((p, k))
+    reach = implied.scale[..., None] * implied.total[..., :p, :]
+    spread = implied.scale[..., None] * implied.full_cov[..., :p, :]
+    left, right, mean = (np.zeros((*implied.mean.shape, k)) for _ in range(3))
     a, s, m, d = block.in_directed, block.in_symmetric, block.in_intercept, block.in_scale
-    left[:, a.place] = reach[:, a.row]
-    right[:, a.place] = spread[:, a.col]
-    mean[:, a.place] = reach[:, a.row] * implied.full_mean[a.col]
-    left[:, s.place] = reach[:, s.row] * np.where(s.row == s.col, 0.5, 1.0)
-    right[:, s.place] = reach[:, s.col]
-    mean[:, m.place] = reach[:, m.row]
-    left[d.row, d.place] = 1 / implied.scale[d.row]
-    right[:, d.place] = implied.cov[:, d.row]
-    mean[d.row, d.place] = implied.full_mean[d.row]
+    left[..., a.place] = reach[..., a.row]
+    right[..., a.place] = spread[..., a.col]
+    mean[..., a.place] = reach[..., a.row] * implied.full_mean[..., None, a.col]
+    left[..., s.place] = reach[..., s.row] * np.where(s.row == s.col, 0.5, 1.0)
+    right[..., s.place] = reach[..., s.col]
+    mean[..., m.place] = reach[..., m.row]
+    left[..., d.row, d.place] = 1 / implied.scale[..., d.row]
+    right[..., d.place] = implied.cov[..., d.row]
+    mean[..., d.row, d.place] = implied.full_mean[..., d.row]
     threshold = np.zeros((len(block.threshold), k))
     threshold[block.in_threshold.row, block.in_threshold.place] = 1
     return Tangent(left, right, mean, threshold)
 
 
 def curvature(block: Block, implied: Implied, by_cov: np.ndarray, by_mean: np.ndarray) -> np.ndarray:
-    """Σ_ab by_cov[a, b] ∂²Σ_ab + Σ_a by_mean[a] ∂²μ_a over the block's k parameters: (k, k), response scales left out.
+    """Σ_ab by_cov[a, b] ∂²Σ_ab + Σ_a by_mean[a] ∂²μ_a over the block's k parameters: (..., k, k), response scales left
+    out.
 
     The part of a Hessian that expected information drops; only parameters in A bend the moments.
     """
-    k, p, t = len(block.free), block.n_observed, len(block.names)
-    embedded, total, full = np.zeros((t, t)), implied.total, implied.full_cov
-    embedded[:p, :p] = by_cov
-    inner = total.T @ embedded @ total
-    outer = total.T @ embedded @ full
-    pull = total[:p].T @ by_mean
+    k, p = len(block.free), block.n_observed
+    total, full = implied.total, implied.full_cov
+    pushed = total[..., :p, :].mT @ by_cov
+    inner = pushed @ total[..., :p, :]
+    outer = pushed @ full[..., :p, :]
+    pull = (total[..., :p, :].mT @ by_mean[..., None])[..., 0]
     a, s, m = block.in_directed, block.in_symmetric, block.in_intercept
     i, j = a.row[:, None], a.col[:, None]
-    n, o = a.row[None], a.col[None]
-    out = np.zeros((k, k))
-    out[np.ix_(a.place, a.place)] = (
-        2 * (total[o, i] * outer[n, j] + inner[i, n] * full[o, j] + total[j, n] * outer[i, o])
-        + pull[i] * total[j, n] * implied.full_mean[o]
-        + pull[n] * total[o, i] * implied.full_mean[j]
+    n, o = a.row, a.col
+    out = np.zeros((*by_mean.shape[:-1], k, k))
+    out[..., a.place[:, None], a.place] = (
+        2
+        * (
+            total[..., o, i] * outer[..., n, j]
+            + inner[..., i, n] * full[..., o, j]
+            + total[..., j, n] * outer[..., i, o]
+        )
+        + pull[..., i] * total[..., j, n] * implied.full_mean[..., None, o]
+        + pull[..., None, n] * total[..., o, i] * implied.full_mean[..., j]
     )
     weight = np.where(s.row == s.col, 1.0, 2.0)
-    cross = weight * (total[j, s.row] * inner[i, s.col] + total[j, s.col] * inner[i, s.row])
-    out[np.ix_(a.place, s.place)] += cross
-    out[np.ix_(s.place, a.place)] += cross.T
-    cross = pull[i] * total[j, m.row]
-    out[np.ix_(a.place, m.place)] += cross
-    out[np.ix_(m.place, a.place)] += cross.T
+    cross = weight * (total[..., j, s.row] * inner[..., i, s.col] + total[..., j, s.col] * inner[..., i, s.row])
+    out[..., a.place[:, None], s.place] += cross
+    out[..., s.place[:, None], a.place] += cross.mT
+    cross = pull[..., i] * total[..., j, m.row]
+    out[..., a.place[:, None], m.place] += cross
+    out[..., m.place[:, None], a.place] += cross.mT
     return out

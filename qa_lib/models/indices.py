@@ -77,9 +77,9 @@ def _noncentrality(statistic: float, df: float, probability: float) -> float:
     return brentq(excess, 1e-12, upper, xtol=1e-9, rtol=1e-13)
 
 
-def rmsea_close(chisq: float, df: float, n: float, n_groups: int = 1, h0: float = 0.05) -> float:
-    """p of the test that the RMSEA is at most ``h0``, Browne and Cudeck (1992)."""
-    return np.nan if df <= 0 else float(ncx2.sf(chisq, df, n * df * h0**2 / n_groups))
+def rmsea_close(chisq: float, df: float, n: float, n_groups: int = 1, c: float = 1.0, h0: float = 0.05) -> float:
+    """p of the test that the RMSEA is at most ``h0``, Browne and Cudeck (1992); ``c`` as for :func:`rmsea`."""
+    return np.nan if df <= 0 else float(ncx2.sf(chisq / c, df, n * df * h0**2 / (c * n_groups)))
 
 
 def srmr(

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 from qa_lib.errors import InadmissibleWarning
 from qa_lib.models.discrepancy import Evaluation, Objective
-from qa_lib.models.observed import Sample
+from qa_lib.models.observed import Sample, meat
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +46,6 @@ def case_scores(sample: Sample, at: Evaluation, g: int, center: bool = False, me
         level = np.einsum("pk,pk->k", by.left, weight @ reference @ weight @ by.right)
         scores[own] = z @ by.mean + (z @ by.left) * (z @ by.right) - level
     return scores if sample.weights is None else scores * sample.weights[:, None]
-
-
-def meat(sample: Sample, scores: np.ndarray) -> np.ndarray:
-    """Sum of products of scores per respondent, summed within clusters first (White 1980; Liang and Zeger 1986); for C
-    clusters times C/(C − 1)."""
-    if sample.clusters is not None:
-        totals = np.zeros((sample.clusters.max() + 1, scores.shape[1]))
-        np.add.at(totals, sample.clusters, scores)
-        scores = totals
-    return scores.T @ scores / sample.n * few_clusters(sample)
-
-
-def few_clusters(sample: Sample) -> float:
-    if sample.clusters is None:
-        return 1.0
-    count = sample.clusters.max() + 1
-    return count / (count - 1)
 
 
 def score_products(objective: Objective, at: Evaluation, center: bool = False) -> np.ndarray:

@@ -33,12 +33,11 @@ def plain_measures(test: ChiSquare, base: ChiSquare, n: float, n_groups: int) ->
 
 
 def scaled_measures(test: ChiSquare, base: ChiSquare, n: float, n_groups: int, shifted: bool) -> dict[str, float]:
-    """Measures of the scaled test; the interval of the RMSEA from the scaled statistic where it is ``shifted``, from
+    """Measures of the scaled test; the RMSEA's interval and p from the scaled statistic where it is ``shifted``, from
     scaled degrees of freedom otherwise."""
     df = test.df
-    low, high = indices.rmsea_interval(
-        *((test.scaled, df) if shifted else (test.statistic, df * test.factor)), n, n_groups
-    )
+    chisq, spread = (test.scaled, df) if shifted else (test.statistic, df * test.factor)
+    low, high = indices.rmsea_interval(chisq, spread, n, n_groups)
     return {
         "chisq_scaled": test.scaled,
         "df_scaled": df,
@@ -48,23 +47,24 @@ def scaled_measures(test: ChiSquare, base: ChiSquare, n: float, n_groups: int, s
         "baseline_scaling_factor": base.factor,
         "cfi_scaled": indices.cfi(test.scaled, df, base.scaled, base.df),
         "tli_scaled": indices.tli(test.scaled, df, base.scaled, base.df),
-        "rmsea_scaled": indices.rmsea(test.scaled, df, n, n_groups),
+        "rmsea_scaled": indices.rmsea(chisq, spread, n, n_groups),
         "rmsea_scaled_low": low,
         "rmsea_scaled_high": high,
+        "rmsea_scaled_close_p": indices.rmsea_close(chisq, spread, n, n_groups),
     }
 
 
-def robust_measures(
-    test: ChiSquare, base: ChiSquare, n: float, n_groups: int, c: float = 1.0, c0: float = 1.0
-) -> dict[str, float]:
-    """What the indices would be under normality, from statistics and the scaling factors they are robust by."""
-    low, high = indices.rmsea_interval(test.statistic, test.df, n, n_groups, c)
+def robust_measures(test: ChiSquare, base: ChiSquare, n: float, n_groups: int) -> dict[str, float]:
+    """What the indices would be under normality, from statistics and the scaling factors of their tests."""
+    chisq, df, c = test.statistic, test.df, test.factor
+    low, high = indices.rmsea_interval(chisq, df, n, n_groups, c)
     return {
-        "cfi_robust": indices.cfi(test.statistic, test.df, base.statistic, base.df, c, c0),
-        "tli_robust": indices.tli(test.statistic, test.df, base.statistic, base.df, c, c0),
-        "rmsea_robust": indices.rmsea(test.statistic, test.df, n, n_groups, c),
+        "cfi_robust": indices.cfi(chisq, df, base.statistic, base.df, c, base.factor),
+        "tli_robust": indices.tli(chisq, df, base.statistic, base.df, c, base.factor),
+        "rmsea_robust": indices.rmsea(chisq, df, n, n_groups, c),
         "rmsea_robust_low": low,
         "rmsea_robust_high": high,
+        "rmsea_robust_close_p": indices.rmsea_close(chisq, df, n, n_groups, c),
     }
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from qa_lib.errors import ModelError
+from qa_lib.models.patterns import distinct_patterns, embedded_inverse, moment_information, saturated_moments
 from qa_lib.sufficient.moments import Moments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sample:
-    """One group. Everything weighted, weights scaled to sum to n.
+    """One group. Everything weighted; weights sum to n, over all groups to the number of respondents.
 
     mask : (J, p) what each of J patterns observed (one, all True, for complete data); pattern_n : (J,).
     pattern_mean : (J, p) and pattern_cov : (J, p, p), divisor pattern_n, zero where unobserved.
@@ -39,6 +41,45 @@ class Sample:
     def complete(self) -> bool:
         return bool(self.mask.all())
 
+    @cached_property
+    def saturated_information(self) -> np.ndarray:
+        """Observed information per respondent of means and covariances at the saturated moments: (q, q)."""
+        weight, _ = embedded_inverse(self.cov, self.mask)
+        deviation = np.where(self.mask, self.pattern_mean - self.mean, 0.0)
+        second = self.pattern_cov + deviation[:, :, None] * deviation[:, None]
+        pulled = np.einsum("jab,jb->ja", weight, deviation)
+        return moment_information(self.pattern_n / self.n, weight, 2 * weight @ second @ weight - weight, pulled)
+
+    @cached_property
+    def saturated_products(self) -> np.ndarray:
+        """First-order information per respondent of means and covariances at the saturated moments: (q, q)."""
+        weight, _ = embedded_inverse(self.cov, self.mask)
+        i, j = np.tril_indices(len(self.cov))
+        half = np.where(i == j, 0.5, 1.0)
+        scores = np.empty((len(self.rows), len(self.cov) + len(i)))
+        for k, (mask, w) in enumerate(zip(self.mask, weight, strict=True)):
+            own = self.pattern_of == k
+            z = np.where(mask, self.rows[own] - self.mean, 0.0) @ w
+            scores[own] = np.hstack([z, half * (z[:, i] * z[:, j] - w[i, j])])
+        return meat(self, scores if self.weights is None else scores * self.weights[:, None])
+
+
+def meat(sample: Sample, scores: np.ndarray) -> np.ndarray:
+    """Sum of products of scores per respondent, summed within clusters first (White 1980; Liang and Zeger 1986); for C
+    clusters times C/(C − 1)."""
+    if sample.clusters is not None:
+        totals = np.zeros((sample.clusters.max() + 1, scores.shape[1]))
+        np.add.at(totals, sample.clusters, scores)
+        scores = totals
+    return scores.T @ scores / sample.n * few_clusters(sample)
+
+
+def few_clusters(sample: Sample) -> float:
+    if sample.clusters is None:
+        return 1.0
+    count = sample.clusters.max() + 1
+    return count / (count - 1)
+
 
 def unbiased(sample: Sample) -> Sample:
     """The sample with divisor n − 1, as least squares estimators use it."""
@@ -61,23 +102,19 @@ def sample_from_moments(label: object, n: float, mean: np.ndarray | None, cov: n
 def sample_from_rows(
     label: object, rows: np.ndarray, weights: np.ndarray | None, clusters: np.ndarray | None, fiml: bool
 ) -> Sample:
-    """Sample of respondents' rows; under ``fiml`` by missing-data pattern with the saturated moments by EM."""
-    seen = ~np.isnan(rows)
-    keep = seen.any(1) if fiml else seen.all(1)
-    if weights is not None:
-        keep &= ~np.isnan(weights) & (weights > 0)
-    rows, seen = rows[keep], seen[keep]
-    n = len(rows)
-    if (n <= rows.shape[1] and not fiml) or n < 2:
+    """Sample of the respondents' usable rows; under ``fiml`` by missing-data pattern, saturated moments by EM."""
+    count = len(rows)
+    if (count <= rows.shape[1] and not fiml) or count < 2:
         where = "" if label is None else f" in group {label}"
-        raise ModelError(f"{n} usable respondents{where} for {rows.shape[1]} observed variables: more are needed.")
-    weights = None if weights is None else weights[keep] * n / weights[keep].sum()
-    clusters = None if clusters is None else np.unique(clusters[keep], return_inverse=True)[1]
-    w = np.ones(n) if weights is None else weights
-    mask, pattern_of = np.unique(seen, axis=0, return_inverse=True) if fiml else (seen[:1], np.zeros(n, int))
-    pattern_of = pattern_of.ravel()
+        raise ModelError(f"{count} usable respondents{where} for {rows.shape[1]} observed variables: more are needed.")
+    clusters = None if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    w = np.ones(count) if weights is None else weights
+    mask, pattern_of = (
+        distinct_patterns(~np.isnan(rows)) if fiml else (np.ones((1, rows.shape[1]), bool), np.zeros(count, int))
+    )
     stats = [_moments(rows[pattern_of == j], w[pattern_of == j], mask[j]) for j in range(len(mask))]
     pattern_n, means, covs = (np.array(part) for part in zip(*stats, strict=True))
+    n = float(pattern_n.sum())
     if len(mask) == 1 and mask.all():
         base = sample_from_moments(label, n, means[0], covs[0])
         mean, cov = base.mean, base.cov
@@ -92,52 +129,6 @@ def _moments(rows: np.ndarray, weights: np.ndarray, mask: np.ndarray) -> tuple[f
     mean = weights @ filled / total
     centered = np.where(mask, filled - mean, 0.0)
     return total, mean, (weights[:, None] * centered).T @ centered / total
-
-
-def saturated_moments(
-    mask: np.ndarray, n: np.ndarray, means: np.ndarray, covs: np.ndarray, tolerance: float = 1e-11
-) -> tuple[np.ndarray, np.ndarray]:
-    """Maximum likelihood mean and covariance under ignorable missing values, by EM over patterns.
-
-    Little and Rubin (2002), Statistical Analysis with Missing Data, section 11.2. Raises ModelError when two items
-    were never answered together.
-    """
-    if (mask.T.astype(float) @ mask == 0).any():
-        raise ModelError("two items were never answered by the same respondent: their covariance cannot be estimated.")
-    total = n.sum()
-    answered = n @ mask
-    mean = (n[:, None] * means).sum(0) / answered
-    spread = np.einsum("j,jp->p", n, np.einsum("jpp->jp", covs) + np.where(mask, (means - mean) ** 2, 0)) / answered
-    cov = np.diag(spread)
-    eye = np.eye(len(mean))
-    for _ in range(10_000):
-        precision, _ = embedded_inverse(cov, mask)
-        regress = cov @ precision
-        residual = cov - regress @ cov
-        deviation = np.where(mask, means - mean, 0.0)
-        expected = np.einsum("jab,jb->ja", regress, deviation)
-        second = regress @ (covs + deviation[:, :, None] * deviation[:, None]) @ regress.transpose(0, 2, 1) + residual
-        shift = n @ expected / total
-        new_cov = np.einsum("j,jab->ab", n, second) / total - np.outer(shift, shift)
-        change = max(np.abs(new_cov - cov).max() / np.abs(cov).max(), np.abs(shift).max() / np.sqrt(cov.max()))
-        mean, cov = mean + shift, (new_cov + new_cov.T) / 2
-        if change < tolerance:
-            return mean, cov
-        if np.linalg.eigvalsh(cov).min() <= 0:
-            cov = cov + 1e-8 * np.trace(cov) * eye
-    raise ModelError("the saturated model did not converge under the missing values: too little information.")
-
-
-def embedded_inverse(cov: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Inverse (J, p, p) of every pattern's part of ``cov``, zero elsewhere, and its log determinant (J,).
-
-    Raises numpy's LinAlgError when a part is not positive definite.
-    """
-    both = mask[:, :, None] & mask[:, None]
-    masked = np.where(both, cov, np.eye(len(cov)))
-    factor = np.linalg.cholesky(masked)
-    log_det = 2 * np.log(np.einsum("jpp->jp", factor)).sum(1)
-    return np.where(both, np.linalg.inv(masked), 0.0), log_det
 
 
 def collect(
@@ -168,14 +159,20 @@ def collect(
     _require(data, [*variables, *extra])
     rows = _numeric(data, variables)
     weights = data[weights] if isinstance(weights, str) else weights
-    weights = None if weights is None else np.asarray(weights, dtype=float)
+    keep = ~np.isnan(rows).all(1) if fiml else ~np.isnan(rows).any(1)
+    if weights is not None:
+        weights = _checked_weights(weights, len(rows))
+        keep &= weights > 0
+    labels = None if group is None else data[group]
+    if labels is not None:
+        keep &= labels.notna().to_numpy()
+    if weights is not None:
+        weights = weights * keep.sum() / weights[keep].sum()
     clusters = None if cluster is None else pd.factorize(data[cluster])[0]
-    if group is None:
-        return [sample_from_rows(None, rows, weights, clusters, fiml)]
-    labels = data[group]
-    parts = [(label, (labels == label).to_numpy()) for label in labels.dropna().unique()]
-    if len(parts) < 2:
-        raise ModelError(f"column {group!r} names {len(parts)} group: at least two are needed.")
+    named = [None] if labels is None else list(labels[keep].unique())
+    if labels is not None and len(named) < 2:
+        raise ModelError(f"column {group!r} names {len(named)} group: at least two are needed.")
+    parts = [(label, keep if label is None else keep & (labels == label).to_numpy()) for label in named]
     return [
         sample_from_rows(
             label,
@@ -186,6 +183,16 @@ def collect(
         )
         for label, own in parts
     ]
+
+
+def _checked_weights(weights: object, n: int) -> np.ndarray:
+    """Respondents' weights as numbers; a missing weight leaves its respondent out, as a weight of zero does."""
+    values = np.nan_to_num(np.asarray(weights, dtype=float))
+    if values.shape != (n,):
+        raise ModelError(f"there are {values.size} weights for {n} respondents: one each is needed.")
+    if (values < 0).any():
+        raise ModelError(f"{int((values < 0).sum())} weights are negative: respondents' weights must not be.")
+    return values
 
 
 def _require(data: pd.DataFrame, names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from itertools import combinations, combinations_with_replacement
 import numpy as np
 
 from qa_lib.errors import ModelError
-from qa_lib.models.constraints import equality_map
+from qa_lib.models.constraints import equalities
 from qa_lib.models.syntax import Constraint, Formula, Syntax
 
 GROUP_EQUAL = (
@@ -50,8 +50,10 @@ class ParameterTable:
     """All parameters of all groups.
 
     ``free`` gives for every row its place among the n_free free parameters, -1 where fixed. Equality constraints hold
-    when free parameters are ``mapping @ unconstrained + offset`` (n_free × n_unconstrained). ``theta`` : residual
-    variances of ordinal items are parameters, response scales follow.
+    when free parameters are ``mapping @ unconstrained + offset`` (n_free × n_unconstrained) and the ``curved``
+    constraints do too. The table of a fitted model with curved constraints has made them directions of ``mapping`` at
+    the optimum, and keeps the table as it was ``specified``. ``theta`` : residual variances of ordinal items are
+    parameters, response scales follow.
     """
 
     rows: tuple[Parameter, ...]
@@ -66,6 +68,8 @@ class ParameterTable:
     mapping: np.ndarray
     offset: np.ndarray
     theta: bool = False
+    curved: tuple[Constraint, ...] = ()
+    specified: ParameterTable | None = None
 
     @property
     def n_free(self) -> int:
@@ -78,7 +82,7 @@ class ParameterTable:
     @property
     def n_parameters(self) -> int:
         """Free parameters less the equality constraints among them: lavaan's npar in AIC and BIC."""
-        return self.mapping.shape[1]
+        return self.mapping.shape[1] - len(self.curved)
 
     def labels(self) -> dict[str, int]:
         """Place among the rows of every label a user gave."""
@@ -137,7 +141,7 @@ def build_table(
     _share_labels(rows, equal, _partial_terms(partial, rows), names)
     free = np.full(len(rows), -1)
     free[[row.free for row in rows]] = np.arange(sum(row.free for row in rows))
-    mapping, offset = equality_map(rows, free, [c for c in syntax.constraints if c.op == "=="])
+    equal = equalities(rows, free, [c for c in syntax.constraints if c.op == "=="])
     return ParameterTable(
         rows=tuple(rows),
         observed=tuple(names.observed),
@@ -148,8 +152,9 @@ def build_table(
         meanstructure=meanstructure,
         defined=tuple(c for c in syntax.constraints if c.op == ":="),
         free=free,
-        mapping=mapping,
-        offset=offset,
+        mapping=equal.mapping,
+        offset=equal.offset,
+        curved=equal.curved,
         theta=theta,
     )
 
@@ -169,8 +174,10 @@ def baseline_table(table: ParameterTable) -> ParameterTable:
         ]
     free = np.full(len(rows), -1)
     free[[row.free for row in rows]] = np.arange(sum(row.free for row in rows))
-    mapping, offset = equality_map(rows, free, [])
-    return replace(table, rows=tuple(rows), latent=(), defined=(), free=free, mapping=mapping, offset=offset)
+    equal = equalities(rows, free, [])
+    return replace(
+        table, rows=tuple(rows), latent=(), defined=(), free=free, mapping=equal.mapping, offset=equal.offset, curved=()
+    )
 
 
 def variable_names(syntax: Syntax) -> list[str]:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from qa_lib.models.discrepancy import Objective
-from qa_lib.models.implied import Tangent
-from qa_lib.models.inference import few_clusters, meat
-from qa_lib.models.observed import Sample, embedded_inverse
+from qa_lib.models.observed import Sample, few_clusters
+from qa_lib.models.patterns import embedded_inverse
 
 
 def saturated_value(objective: Objective) -> float:
@@ -39,11 +38,15 @@ def loglik_part(sample: Sample, mean: np.ndarray | None, cov: np.ndarray, keep: 
 
 
 def saturated_trace(sample: Sample, weight: np.ndarray, exogenous: Sequence[int], means: bool) -> float:
-    """tr(A₁⁻¹ B₁) of the saturated model, complete data: its second part is Mardia's kurtosis.
+    """tr(A₁⁻¹ B₁) of the saturated model; for complete data its second part is Mardia's kurtosis.
 
     ``weight`` is the inverse of the covariance the information is taken at. Covariates held at their sample moments
     (positions ``exogenous``) are no part of it.
     """
+    if not sample.complete:
+        keep = endogenous_moments(len(sample.cov), exogenous)
+        own = np.ix_(keep, keep)
+        return float(np.trace(np.linalg.solve(sample.saturated_information[own], sample.saturated_products[own])))
     trace = _trace_of(sample, weight, means)
     if len(exogenous):
         own = np.ix_(exogenous, exogenous)
@@ -76,44 +79,8 @@ def _trace_of(sample: Sample, weight: np.ndarray, means: bool) -> float:
     return float(total / sample.n * few_clusters(sample))
 
 
-def saturated_trace_missing(sample: Sample) -> float:
-    """tr(A₁⁻¹ B₁) of the saturated model under missing values: observed information and scores at the EM moments."""
-    p = sample.cov.shape[0]
-    weight, _ = embedded_inverse(sample.cov, sample.mask)
-    deviation = np.where(sample.mask, sample.pattern_mean - sample.mean, 0.0)
-    by = saturated_tangent(p)
-    information = np.zeros((by.left.shape[1],) * 2)
-    products = np.zeros_like(information)
+def endogenous_moments(p: int, exogenous: Sequence[int]) -> np.ndarray:
+    """Places, among p means and the lower triangle of covariances, of all that are not covariates' own moments."""
     i, j = np.tril_indices(p)
-    half = np.where(i == j, 0.5, 1.0)
-    scale = np.ones(len(sample.rows)) if sample.weights is None else sample.weights
-    scores = np.zeros((len(sample.rows), len(information)))
-    for k, (w, d, n) in enumerate(zip(weight, deviation, sample.pattern_n, strict=True)):
-        share = n / sample.n
-        bent = 2 * w @ (sample.pattern_cov[k] + np.outer(d, d)) @ w - w
-        pairs = (
-            bent[np.ix_(i, i)] * w[np.ix_(j, j)]
-            + bent[np.ix_(i, j)] * w[np.ix_(j, i)]
-            + w[np.ix_(i, i)] * bent[np.ix_(j, j)]
-            + w[np.ix_(i, j)] * bent[np.ix_(j, i)]
-        )
-        information[p:, p:] += share * 0.5 * np.outer(half, half) * pairs
-        pulled = w @ d
-        cross = (w[:, i] * pulled[j] + w[:, j] * pulled[i]) * half
-        information[:p, p:] += share * cross
-        information[:p, :p] += share * w
-        own = sample.pattern_of == k
-        z = np.where(sample.mask[k], sample.rows[own] - sample.mean, 0.0) @ w
-        scores[own] = np.hstack([z, half * (z[:, i] * z[:, j] - w[i, j])]) * scale[own, None]
-    information[p:, :p] = information[:p, p:].T
-    products = meat(sample, scores)
-    return float(np.trace(np.linalg.solve(information, products)))
-
-
-def saturated_tangent(p: int) -> Tangent:
-    """Tangent of the model whose parameters are the means and covariances themselves."""
-    i, j = np.tril_indices(p)
-    left = np.hstack([np.zeros((p, p)), np.eye(p)[:, i] * np.where(i == j, 0.5, 1.0)])
-    right = np.hstack([np.zeros((p, p)), np.eye(p)[:, j]])
-    mean = np.hstack([np.eye(p), np.zeros((p, len(i)))])
-    return Tangent(left, right, mean, np.zeros((0, left.shape[1])))
+    means = np.flatnonzero(~np.isin(np.arange(p), exogenous))
+    return np.concatenate([means, p + np.flatnonzero(~(np.isin(i, exogenous) & np.isin(j, exogenous)))])

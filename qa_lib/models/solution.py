@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from qa_lib.errors import ModelError
 from qa_lib.models import diagnostics
+from qa_lib.models.bootstrap import BootstrapFit, bootstrap
 from qa_lib.models.constraints import complex_jacobian
 from qa_lib.models.discrepancy import Evaluation, Objective
 from qa_lib.models.inference import ChiSquare
@@ -166,6 +167,15 @@ class ModelFit(Result):
         Raises ModelError for ordinal items, models that did not converge, and fits to moments without ``data``.
         """
         return diagnostics.scores(self, data, method)
+
+    def bootstrap(self, n_boot: int = 1000, seed: int = 1) -> BootstrapFit:
+        """Nonparametric bootstrap: ``.tidy()`` has standard errors and percentile or bias-corrected intervals of every
+        parameter, defined ones (indirect effects) included.
+
+        Raises ModelError for ordinal items, clusters, fits to moments and models that did not converge; warns
+        NotConvergedWarning when resamples do not converge.
+        """
+        return bootstrap(self, n_boot, seed)
 
     def _frame(self, matrix: np.ndarray) -> pd.DataFrame:
         names = list(self.table.observed)
