@@ -10,7 +10,7 @@ from qa_lib.errors import ModelError
 from qa_lib.models.discrepancy import Evaluation
 from qa_lib.models.implied import build_blocks
 from qa_lib.models.inference import ChiSquare
-from qa_lib.models.measures import plain_measures, robust_measures, scaled_measures
+from qa_lib.models.measures import ROBUST, plain_measures, robust_measures, scaled_measures
 from qa_lib.models.ordinal import Layout, OrdinalObjective, OrdinalStatistics
 from qa_lib.models.ordinal_data import Variables, collect_ordinal
 from qa_lib.models.ordinal_tests import baseline_test, correlation_srmr, correlation_tests, robust_results
@@ -80,6 +80,5 @@ def measures(
     out |= {"srmr": correlation_srmr(objective, at), "n_parameters": table.n_parameters}
     out |= scaled_measures(test, base, n, n_groups, shifted=True)
     tests = correlation_tests(objective, at, table.mapping, test.df) if test.df > 0 else None
-    robust = robust_measures(*tests, n, n_groups, tests[0].factor, tests[1].factor) if tests else {}
-    names = ("cfi_robust", "tli_robust", "rmsea_robust", "rmsea_robust_low", "rmsea_robust_high")
-    return out | {name: robust.get(name, np.nan) for name in names}
+    robust = robust_measures(*tests, n, n_groups) if tests else {}
+    return out | dict.fromkeys(ROBUST, np.nan) | robust

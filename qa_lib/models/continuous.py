@@ -117,7 +117,7 @@ def measures(
     n_groups = table.n_groups
     n = objective.n - (objective.criterion != "ML") * n_groups
     out = plain_measures(test, baseline, n, n_groups)
-    out |= {"srmr": srmr(objective, at, objective.means), "n_parameters": table.n_parameters}
+    out |= {"srmr": srmr(objective, at), "n_parameters": table.n_parameters}
     if objective.criterion == "ML":
         out |= likelihood_measures(table, objective, at)
     scaled = settings["robust"] or settings["estimator"] == "MLM"

@@ -11,6 +11,14 @@ from qa_lib.models.parameters import ParameterTable
 from qa_lib.models.saturated import loglik_part, saturated_value
 
 NAMES = ("chisq", "df", "p_value", "cfi", "tli", "rmsea", "rmsea_low", "rmsea_high", "srmr")
+ROBUST = (
+    "cfi_robust",
+    "tli_robust",
+    "rmsea_robust",
+    "rmsea_robust_low",
+    "rmsea_robust_high",
+    "rmsea_robust_close_p",
+)
 
 
 def plain_measures(test: ChiSquare, base: ChiSquare, n: float, n_groups: int) -> dict[str, float]:
@@ -68,8 +76,8 @@ def robust_measures(test: ChiSquare, base: ChiSquare, n: float, n_groups: int) -
     }
 
 
-def srmr(objective: Objective, at: Evaluation, with_means: bool) -> float:
-    means = [sample.mean for sample in objective.samples] if with_means else None
+def srmr(objective: Objective, at: Evaluation) -> float:
+    means = [sample.mean for sample in objective.samples] if objective.means else None
     return indices.srmr(
         [sample.cov for sample in objective.samples],
         [implied.cov for implied in at.implied],
