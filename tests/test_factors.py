@@ -10,6 +10,8 @@ from compare import assert_close_to_reference
 from factor_data import read_real
 
 import qa_lib as qa
+from qa_lib.trust.extraction import _minres, _ml
+from qa_lib.trust.factor_measures import score_weights
 from qa_lib.trust.rotation import _geomin, _quartimin, _varimax
 
 STUDIES = ["bfi_complete", "bfi", "bank", "mobi", "corp_rep"]
@@ -65,3 +67,62 @@ def test_rotation_criterion_is_never_above_rs(study, rotation, real, reference):
     theirs = reference("factors")["studies"][study]
     ours = criterion(qa.efa(real[study], theirs["k"], rotation=rotation).loadings, rotation)
     assert ours <= theirs[f"minres_{rotation}"]["converged"]["criterion"] + 1e-8
+
+
+@pytest.mark.parametrize("method", ["minres", "ml"])
+@pytest.mark.parametrize("study", STUDIES)
+def test_extraction_criterion_is_never_above_rs(study, method, real, reference):
+    theirs = reference("factors")["studies"][study]
+    ours = qa.efa(real[study], theirs["k"], method)
+    objective = _minres if method == "minres" else _ml
+    psi = ours.uniqueness.to_numpy()[None]
+    reached = objective(psi if method == "minres" else np.log(psi), ours.correlation.to_numpy()[None], theirs["k"])[0]
+    for which in ("psych", "converged"):
+        assert reached[0] <= theirs[f"{method}_oblimin"][which]["objective"] + 1e-10
+
+
+@pytest.mark.parametrize("method", ["minres", "ml"])
+@pytest.mark.parametrize("study", STUDIES)
+def test_psychs_own_numbers_are_near(study, method, real, reference):
+    """psych's loadings stop within 3e-4 (relative, floor .05) of the minimum: five 1e-5 at most in absolute terms."""
+    theirs = reference("factors")["studies"][study]
+    expected = theirs[f"{method}_oblimin"]["psych"]
+    ours = qa.efa(real[study], theirs["k"], method)
+    loadings, phi = aligned(ours, expected["loadings"])
+    np.testing.assert_allclose(loadings, expected["loadings"], atol=5e-5)
+    np.testing.assert_allclose(phi, expected["phi"], atol=5e-5)
+    assert_close_to_reference(ours.uniqueness, expected["uniqueness"], 1e-4, "uniqueness")
+
+
+@pytest.mark.parametrize("method", ["minres", "ml"])
+@pytest.mark.parametrize("study", STUDIES)
+def test_fit_agrees_with_psych(study, method, real, reference):
+    theirs = reference("factors")["studies"][study]
+    expected = theirs[f"{method}_oblimin"]["psych"]
+    ours = qa.efa(real[study], theirs["k"], method)
+    measures = ["rmsr", "chisq", "df", "p_value", "tli", "rmsea", "rmsea_low", "rmsea_high", "bic"]
+    for measure in measures:
+        assert_close_to_reference(ours.glance().loc[0, measure], expected[measure], 1e-5, measure)
+    assert_close_to_reference(ours.complexity, expected["complexity"], 1e-3, "complexity")
+    assert_close_to_reference(ours.variance, expected["explained"], 1e-4, "variance explained")
+    assert_close_to_reference(np.sort(ours.score_determinacy**2), np.sort(expected["r2_scores"]), 1e-4, "R² of scores")
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_score_weights_agree_with_psych(study, real, reference):
+    theirs = reference("factors")["studies"][study]
+    solution, weights = theirs["minres_oblimin"]["converged"], theirs["weights"]
+    ours = qa.efa(real[study], theirs["k"])
+    corr, loadings, phi = ours.correlation.to_numpy(), np.array(solution["loadings"]), np.array(solution["phi"])
+    for method, name in (("regression", "Thurstone"), ("bartlett", "Bartlett"), ("ten_berge", "tenBerge")):
+        assert_close_to_reference(score_weights(corr, loadings, phi, method), weights[name], 1e-8, method)
+
+
+def test_polychoric_factors_agree_with_r(real, reference):
+    """lavCor's matrix factored in R; psych's own two-step polychorics differ from lavaan's by some 1e-4."""
+    theirs = reference("factors")["polychoric"]
+    ours = qa.efa(real["bfi_complete"], 5, correlation="polychoric")
+    loadings, phi = aligned(ours, theirs["converged"]["loadings"])
+    assert_close_to_reference(loadings, theirs["converged"]["loadings"], 1e-4, "loadings")
+    assert_close_to_reference(phi, theirs["converged"]["phi"], 1e-4, "phi")
+    np.testing.assert_allclose(aligned(ours, theirs["fa_poly"])[0], theirs["fa_poly"], atol=1e-3)

@@ -1,4 +1,4 @@
-"""May the items be factored, and into how many factors: KMO, Bartlett, parallel analysis, MAP."""
+"""May the items be factored: KMO, Bartlett's test, determinant; and the correlations that factors are sought in."""
 
 from __future__ import annotations
 
@@ -104,72 +104,3 @@ def factorability(
     return Factorability(
         table, float(overall), *test, determinant, Provenance("factorability", moments.effective_n, settings)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ParallelAnalysis(Result):
-    """``n_factors`` and ``n_components`` to keep; ``table``: a row per basis (component, factor) and eigenvalue."""
-
-    n_factors: int
-    n_components: int
-    table: pd.DataFrame
-    provenance: Provenance
-
-    def tidy(self) -> pd.DataFrame:
-        return self.table
-
-    def glance(self) -> pd.DataFrame:
-        row = {"n": self.provenance.n, "n_factors": self.n_factors, "n_components": self.n_components}
-        return pd.DataFrame([row])
-
-
-def parallel_analysis(
-    data: Any,
-    items: Sequence[str] | None = None,
-    n_iter: int = 100,
-    seed: int = 1,
-    quantile: float = 0.95,
-    correlation: Basis = "pearson",
-    weights: Any = None,
-) -> ParallelAnalysis:
-    """How many eigenvalues exceed those of uncorrelated normal items (Horn 1965), by components and by factors.
-
-    Factors use the correlation matrix with squared multiple correlations in its diagonal (Humphreys and Montanelli
-    1975). Random matrices are drawn as Wishart matrices, all at once. Columns of ``tidy()``: term, basis, number,
-    estimate, random_mean, random_quantile.
-
-    >>> corr = pd.DataFrame(.5 * np.eye(4) + .5, index=list("abcd"), columns=list("abcd"))
-    >>> parallel_analysis((corr, 200)).n_factors
-    1
-    """
-    moments = as_moments(data, items, weights)
-    corr = basis_correlation(data, moments, correlation, weights).to_numpy()
-    if np.linalg.eigvalsh(corr)[0] <= SINGULAR:
-        raise ResponseError("The correlation matrix is singular: leave out items that others determine.")
-    n, p = moments.effective_n, len(corr)
-    drawn = random_correlations(n, p, n_iter, np.random.default_rng(seed))
-    tables, keep = [], {}
-    for basis, reduce in (("component", lambda r: r), ("factor", _reduced)):
-        found = np.linalg.eigvalsh(reduce(corr))[::-1]
-        random = np.linalg.eigvalsh(reduce(drawn))[:, ::-1]
-        limit = np.quantile(random, quantile, axis=0)
-        keep[basis] = int(np.cumprod(found > limit).sum())
-        columns = {"term": "eigenvalue", "basis": basis, "number": np.arange(1, p + 1), "estimate": found}
-        tables.append(pd.DataFrame(columns | {"random_mean": random.mean(0), "random_quantile": limit}))
-    settings = {"n_iter": n_iter, "seed": seed, "quantile": quantile, "correlation": correlation}
-    provenance = Provenance("parallel_analysis", n, settings)
-    return ParallelAnalysis(keep["factor"], keep["component"], pd.concat(tables, ignore_index=True), provenance)
-
-
-def random_correlations(n: float, p: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Correlation matrices (size, p, p) of n independent normal items, through Bartlett's (1933) decomposition."""
-    lower = np.tril(rng.normal(size=(size, p, p)), -1)
-    lower[:, np.arange(p), np.arange(p)] = np.sqrt(rng.chisquare(n - 1 - np.arange(p), size=(size, p)))
-    lower /= np.sqrt((lower**2).sum(-1, keepdims=True))
-    return lower @ np.swapaxes(lower, -2, -1)
-
-
-def _reduced(corr: np.ndarray) -> np.ndarray:
-    """Correlations (…, p, p) with squared multiple correlations in the diagonal."""
-    uniqueness = 1 / np.diagonal(np.linalg.inv(corr), axis1=-2, axis2=-1)
-    return corr - uniqueness[..., None] * np.eye(corr.shape[-1])

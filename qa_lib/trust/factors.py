@@ -1,4 +1,4 @@
-"""Exploratory factor analysis: loadings, factor correlations, and how well they fit."""
+"""Exploratory factor analysis: loadings, factor correlations, how well they fit and how sure they are."""
 
 from __future__ import annotations
 
@@ -9,29 +9,36 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
 
-from qa_lib.errors import InadmissibleWarning, ModelError, NotConvergedWarning
+from qa_lib.errors import InadmissibleWarning, ModelError, NotConvergedWarning, ResponseError
 from qa_lib.results import Provenance, Result
-from qa_lib.sufficient.moments import as_moments
-from qa_lib.trust.dimensionality import (
-    SINGULAR,
-    Basis,
-    Factorability,
-    ParallelAnalysis,
-    basis_correlation,
-    factorability,
-    parallel_analysis,
+from qa_lib.sufficient.moments import Moments, as_moments
+from qa_lib.trust.dimensionality import SINGULAR, Basis, Factorability, basis_correlation, factorability
+from qa_lib.trust.extraction import Extraction, Method, extract
+from qa_lib.trust.factor_bootstrap import Resampled, resample_factors, resampled_correlations
+from qa_lib.trust.factor_measures import (
+    ScoreMethod,
+    complexity,
+    degrees_of_freedom,
+    fit_measures,
+    score_weights,
+    variance_explained,
 )
-from qa_lib.trust.extraction import Method, extract
+from qa_lib.trust.retention import ParallelAnalysis, parallel_analysis
 from qa_lib.trust.rotation import Rotation, rotate
 
 __all__ = ["FactorSolution", "Factorability", "ParallelAnalysis", "efa", "factorability", "parallel_analysis"]
+FEWEST_RESAMPLES = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class FactorSolution(Result):
-    """``loadings`` (items × factors), ``factor_correlations`` (factors × factors), ``uniqueness`` (items)."""
+    """Factors by falling sum of squares explained, each signed so that its loadings sum to a positive number.
+
+    loadings : pattern, items × factors. factor_correlations : factors × factors. uniqueness : per item, what the
+    factors leave, 1 - communality (below zero only where a Heywood case is warned of). correlation : items × items,
+    what was analysed. mean, sd : of the items, for scores. resampled : bootstrap draws, or None.
+    """
 
     loadings: pd.DataFrame
     factor_correlations: pd.DataFrame
@@ -40,32 +47,103 @@ class FactorSolution(Result):
     measures: Mapping[str, Any]
     mean: pd.Series
     sd: pd.Series
+    resampled: Resampled | None
+    conf_level: float
     provenance: Provenance
 
     @property
     def communality(self) -> pd.Series:
         return 1 - self.uniqueness
 
+    @property
+    def complexity(self) -> pd.Series:
+        """How many factors each item needs (Hofmann 1978)."""
+        return pd.Series(complexity(self.loadings.to_numpy()), self.loadings.index)
+
+    @property
+    def structure(self) -> pd.DataFrame:
+        """Correlations of items with factors, ΛΦ."""
+        return self.loadings @ self.factor_correlations
+
+    @property
+    def implied(self) -> pd.DataFrame:
+        """The correlations the factors imply, ΛΦΛ' + Ψ: items × items, its diagonal one."""
+        return self.structure @ self.loadings.T + np.diag(self.uniqueness)
+
+    @property
+    def variance(self) -> pd.DataFrame:
+        """Variance explained: ss_loadings, proportion, cumulative, share, cumulative_share × factors."""
+        return variance_explained(self.loadings, self.factor_correlations)
+
     def tidy(self) -> pd.DataFrame:
-        """A row per item and factor: term (loading), item, factor, estimate."""
-        table = self.loadings.rename_axis("item").reset_index().melt("item", var_name="factor", value_name="estimate")
-        return table.assign(term="loading")[["term", "item", "factor", "estimate"]]
+        """A row per loading, factor correlation, communality and complexity.
+
+        Columns: term, item, factor, lhs, op, rhs, estimate, std_error, conf_low, conf_high. Errors and percentile
+        intervals are the bootstrap's (``efa(..., n_boot=…)``); without it they are NaN.
+        """
+        items, factors = list(self.loadings.index), list(self.loadings.columns)
+        pairs = [(i, j) for i in range(len(factors)) for j in range(i)]
+        rows = [
+            {"term": "loading", "item": item, "factor": factor, "lhs": factor, "op": "=~", "rhs": item}
+            for factor in factors
+            for item in items
+        ]
+        rows += [{"term": "factor_correlation", "lhs": factors[j], "op": "~~", "rhs": factors[i]} for i, j in pairs]
+        rows += [{"term": name, "item": item} for name in ("communality", "complexity") for item in items]
+        table = pd.DataFrame(rows, columns=["term", "item", "factor", "lhs", "op", "rhs"])
+        table["estimate"] = _estimates(self.loadings.to_numpy()[None], self.factor_correlations.to_numpy()[None])[0]
+        table[["std_error", "conf_low", "conf_high"]] = np.nan
+        if self.resampled is not None:
+            draws, tail = _estimates(self.resampled.loadings, self.resampled.phi), (1 - self.conf_level) / 2
+            table["std_error"] = draws.std(0, ddof=1)
+            table["conf_low"], table["conf_high"] = np.quantile(draws, [tail, 1 - tail], axis=0)
+        return table
 
     def glance(self) -> pd.DataFrame:
         return pd.DataFrame([{"n": self.provenance.n, **self.measures}])
 
-    def scores(self, data: pd.DataFrame) -> pd.DataFrame:
-        """Regression scores (Thurstone 1935), respondents × factors; NaN for respondents with a missing item."""
-        structure = self.loadings.to_numpy() @ self.factor_correlations.to_numpy()
-        weights = np.linalg.solve(self.correlation.to_numpy(), structure)
-        z = (data[list(self.loadings.index)] - self.mean) / self.sd
-        return pd.DataFrame(z.to_numpy(dtype=float) @ weights, index=data.index, columns=self.loadings.columns)
+    def score_weights(self, method: ScoreMethod = "regression") -> pd.DataFrame:
+        """Weights of the standardised items in the scores, items × factors."""
+        if method not in get_args(ScoreMethod):
+            raise ModelError(f"The score method is {method!r}; allowed are {', '.join(get_args(ScoreMethod))}.")
+        corr, loadings, phi = (m.to_numpy() for m in (self.correlation, self.loadings, self.factor_correlations))
+        weights = score_weights(corr, loadings, phi, method)
+        return pd.DataFrame(weights, index=self.loadings.index, columns=self.loadings.columns)
+
+    @property
+    def score_determinacy(self) -> pd.Series:
+        """Correlation of the best (regression) scores with the factors they stand for (Grice 2001, eq. 4)."""
+        return np.sqrt((self.score_weights() * self.structure).sum())
+
+    def scores(self, data: pd.DataFrame, method: ScoreMethod = "regression") -> pd.DataFrame:
+        """Factor scores, respondents × factors; NaN for respondents with a missing item.
+
+        Items are standardised by the mean and sd of the data analysed, so that other respondents' scores compare.
+        method : regression (Thurstone), bartlett or ten_berge, see :func:`score_weights`. Raises ResponseError when an
+        item is absent, or when the factors came from a covariance matrix, which has no means.
+        """
+        items = list(self.loadings.index)
+        if absent := [item for item in items if item not in data.columns]:
+            raise ResponseError(f"Scores need the items {absent}, which the data do not hold.")
+        if self.mean.isna().any():
+            raise ResponseError("The factors come from a covariance matrix without means: analyse data to score them.")
+        z = (data[items] - self.mean) / self.sd
+        values = z.to_numpy(dtype=float, na_value=np.nan) @ self.score_weights(method).to_numpy()
+        return pd.DataFrame(values, index=data.index, columns=self.loadings.columns)
 
     def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
-        """Heat map of the loadings."""
+        """Heat map of the loadings. labels : words to show for items and factors."""
         from qa_lib.trust.pictures import heat_map
 
         return heat_map(self.loadings, ax, labels)
+
+
+def _estimates(loadings: np.ndarray, phi: np.ndarray) -> np.ndarray:
+    """What ``tidy`` tells of each solution (s, p, k), (s, k, k): loadings, correlations, communality, complexity."""
+    lower = np.tril_indices(phi.shape[-1], -1)
+    communality = ((loadings @ phi) * loadings).sum(-1)
+    parts = [np.swapaxes(loadings, 1, 2).reshape(len(loadings), -1), phi[:, *lower], communality]
+    return np.hstack([*parts, complexity(loadings)])
 
 
 def efa(
@@ -77,12 +155,20 @@ def efa(
     items: Sequence[str] | None = None,
     weights: Any = None,
     n_starts: int = 10,
+    n_boot: int = 0,
+    conf_level: float = 0.95,
     seed: int = 1,
 ) -> FactorSolution:
-    """Exploratory factor analysis of a DataFrame, Moments or (covariance, n).
+    """Exploratory factor analysis of a DataFrame, Moments or (covariance, n); missing cells pairwise.
+
+    method : minres, ml or principal_axis. rotation : none, varimax, promax, oblimin or geomin, the best of ``n_starts``
+    starts. n_boot : bootstrap resamples for intervals of loadings and factor correlations (of respondents; from
+    moments, of normal samples). Both are seeded. Under weights n is the effective sample size.
+
+    Extraction and rotation are brought to their minimum, where psych::fa stops within some 1e-5 of it.
 
     Warns InadmissibleWarning of Heywood cases and NotConvergedWarning. Raises ModelError for an unknown method or
-    rotation, too many factors or a singular matrix, ResponseError for constant items.
+    rotation, too many factors (so two items have none) or a singular matrix, ResponseError for constant items.
 
     >>> load = np.array([.8, .7, .6, .5])
     >>> corr = pd.DataFrame(np.outer(load, load) + np.diag(1 - load**2), index=list("abcd"), columns=list("abcd"))
@@ -92,26 +178,23 @@ def efa(
     for name, value, kind in (("method", method, Method), ("rotation", rotation, Rotation)):
         if value not in get_args(kind):
             raise ModelError(f"{name} is {value!r}; allowed are {', '.join(get_args(kind))}.")
+    if n_starts < 1 or n_boot < 0:
+        raise ModelError(f"n_starts is {n_starts} and n_boot {n_boot}; at least 1 and 0 are needed.")
     moments = as_moments(data, items, weights)
     matrix = basis_correlation(data, moments, correlation, weights)
-    corr, p = matrix.to_numpy(), len(matrix)
-    df = ((p - n_factors) ** 2 - p - n_factors) // 2
-    if n_factors < 1 or df < 0:
-        raise ModelError(f"{n_factors} factors cannot be identified from {p} items.")
-    if np.linalg.eigvalsh(corr)[0] <= SINGULAR:
-        raise ModelError("The correlation matrix is singular: leave out items that others determine.")
+    corr = matrix.to_numpy()
+    _check(corr, n_factors)
     found = extract(corr, n_factors, method)
     rotated = rotate(found.loadings, rotation, n_starts, seed)
-    converged = found.converged and rotated.converged
-    if not converged:
-        warnings.warn("The factor analysis did not converge.", NotConvergedWarning, stacklevel=2)
-    if found.heywood.any():
-        names = ", ".join(np.array(moments.items)[found.heywood])
-        warnings.warn(f"Heywood case: no unique variance is left of {names}.", InadmissibleWarning, stacklevel=2)
+    measures = {"method": method, "rotation": rotation, "correlation": correlation, "n_factors": n_factors}
+    measures |= _warned(found, bool(rotated.converged), moments)
+    measures |= fit_measures(corr, found.loadings @ found.loadings.T, moments.effective_n, n_factors)
+    resampled = None
+    if n_boot:
+        blocks = resampled_correlations(data, moments, corr, correlation == "polychoric", weights, n_boot, seed)
+        resampled = resample_factors(blocks, found.loadings, rotated, method, rotation)
+        measures["n_boot"] = _enough(len(resampled.loadings), n_boot)
     factors = [f"F{i}" for i in range(1, n_factors + 1)]
-    measures = {"method": method, "rotation": rotation, "n_factors": n_factors, "converged": converged}
-    measures |= {"admissible": not found.heywood.any()}
-    measures |= fit_measures(corr, found.loadings @ found.loadings.T, found.uniqueness, moments.effective_n, n_factors)
     return FactorSolution(
         pd.DataFrame(rotated.loadings, index=moments.items, columns=factors),
         pd.DataFrame(rotated.phi, index=factors, columns=factors),
@@ -120,25 +203,39 @@ def efa(
         measures,
         moments.mean,
         moments.sd,
-        Provenance("efa", moments.effective_n, {"correlation": correlation, "seed": seed, "n_starts": n_starts}),
+        resampled,
+        conf_level,
+        Provenance("efa", moments.effective_n, {"seed": seed, "n_starts": n_starts, "n_boot": n_boot}),
     )
 
 
-def fit_measures(corr: np.ndarray, common: np.ndarray, uniqueness: np.ndarray, n: float, k: int) -> dict[str, float]:
-    """RMSR, chi-square with Bartlett's (1950) correction, TLI, RMSEA, BIC, as psych's fa has them."""
+def _check(corr: np.ndarray, n_factors: int) -> None:
     p = len(corr)
-    implied = common + np.diag(uniqueness)
-    residual = (corr - implied)[np.triu_indices(p, 1)]
-    discrepancy = np.trace(np.linalg.solve(implied, corr)) - np.linalg.slogdet(np.linalg.solve(implied, corr))[1] - p
-    df, null_df = ((p - k) ** 2 - p - k) // 2, p * (p - 1) // 2
-    chisq = (n - 1 - (2 * p + 5) / 6 - 2 * k / 3) * discrepancy
-    null = -(n - 1 - (2 * p + 5) / 6 - 2 * k / 3) * np.linalg.slogdet(corr)[1]
-    return {
-        "rmsr": float(np.sqrt((residual**2).mean())),
-        "chisq": float(chisq),
-        "df": df,
-        "p_value": float(chi2.sf(chisq, df)) if df else np.nan,
-        "tli": float((null / null_df - chisq / df) / (null / null_df - 1)) if df else np.nan,
-        "rmsea": float(np.sqrt(max(chisq - df, 0) / (df * (n - 1)))) if df else np.nan,
-        "bic": float(chisq - df * np.log(n)),
-    }
+    if n_factors < 1 or degrees_of_freedom(p, n_factors) < 0:
+        raise ModelError(
+            f"{n_factors} factors cannot be identified from {p} items: one factor needs three items, two need five."
+        )
+    if np.linalg.eigvalsh(corr)[0] <= SINGULAR:
+        raise ModelError(
+            "The correlation matrix is singular or not positive definite: leave out items that others determine, or "
+            "that few respondents answered together."
+        )
+
+
+def _warned(found: Extraction, rotation_converged: bool, moments: Moments) -> dict[str, bool]:
+    """Whether the solution converged and is admissible, with the warnings that say so."""
+    converged = bool(found.converged) and rotation_converged
+    if not converged:
+        stage = "rotation" if found.converged else "extraction"
+        warnings.warn(f"The factor analysis's {stage} did not converge.", NotConvergedWarning, stacklevel=3)
+    if found.heywood.any():
+        names = ", ".join(np.array(moments.items)[found.heywood])
+        warnings.warn(f"Heywood case: no unique variance is left of {names}.", InadmissibleWarning, stacklevel=3)
+    return {"converged": converged, "admissible": not bool(found.heywood.any())}
+
+
+def _enough(used: int, n_boot: int) -> int:
+    if used < FEWEST_RESAMPLES * n_boot:
+        message = f"Only {used} of {n_boot} resamples could be analysed: the intervals may be too narrow."
+        warnings.warn(message, NotConvergedWarning, stacklevel=3)
+    return used

@@ -25,7 +25,47 @@ def heat_map(table: pd.DataFrame, ax: Any = None, labels: Mapping[str, str] | No
     ax.set_yticks(range(rows), translated(table.index, labels))
     for i, j in zip(*np.nonzero(np.isfinite(values)), strict=True):
         colour = "white" if abs(values[i, j]) > 0.6 else "0.2"
-        ax.text(j, i, f"{values[i, j]:.2f}".replace("0.", "."), ha="center", va="center", fontsize=7, color=colour)
+        ax.text(
+            j,
+            i,
+            f"{values[i, j].round(2) + 0:.2f}".replace("0.", "."),
+            ha="center",
+            va="center",
+            fontsize=7,
+            color=colour,
+        )
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+    return ax
+
+
+SCREE_WORDS = {
+    "number": "Number",
+    "eigenvalue": "Eigenvalue",
+    "component": "Components",
+    "factor": "Common factors",
+    "random_component": "Components of random data",
+    "random_factor": "Common factors of random data",
+}
+BASES = {"component": ("#0072B2", "o"), "factor": ("#D55E00", "^")}
+
+
+def scree(table: pd.DataFrame, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
+    """Eigenvalues by number (solid, marked; filled where kept) and the random ones to exceed (dashed), by basis."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+    words = SCREE_WORDS | dict(labels or {})
+    for basis, (colour, marker) in BASES.items():
+        rows = table[table["basis"] == basis]
+        ax.plot(
+            rows["number"], rows["estimate"], color=colour, marker=marker, markerfacecolor="white", label=words[basis]
+        )
+        kept = rows[rows["kept"]]
+        ax.plot(kept["number"], kept["estimate"], color=colour, marker=marker, linestyle="none")
+        dashed = {"linestyle": "--", "linewidth": 1, "label": words[f"random_{basis}"]}
+        ax.plot(rows["number"], rows["random_quantile"], color=colour, **dashed)
+    ax.set(xlabel=words["number"], ylabel=words["eigenvalue"])
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False)
     return ax

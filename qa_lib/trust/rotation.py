@@ -19,11 +19,11 @@ MEMORY = 10
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """Loadings (p, k), factor correlations (k, k)."""
+    """Loadings (…, p, k), factor correlations (…, k, k), convergence (…)."""
 
     loadings: np.ndarray
     phi: np.ndarray
-    converged: bool
+    converged: np.ndarray | bool
 
 
 def rotate(loadings: np.ndarray, rotation: Rotation = "oblimin", n_starts: int = 10, seed: int = 1) -> Rotated:
@@ -43,14 +43,36 @@ def rotate(loadings: np.ndarray, rotation: Rotation = "oblimin", n_starts: int =
     k = loadings.shape[1]
     if rotation == "none" or k == 1:
         return _in_order(loadings, np.eye(k), True)
-    if rotation in ("varimax", "promax"):
-        length = np.sqrt((loadings**2).sum(1, keepdims=True))
-        length[length == 0] = 1
-        normal, phi, converged = _best(loadings / length, _varimax, False, n_starts, seed)
-        if rotation == "promax":
-            normal, phi = _promax(normal)
-        return _in_order(normal * length, phi, converged)
-    return _in_order(*_best(loadings, _quartimin if rotation == "oblimin" else _geomin, True, n_starts, seed))
+    random = np.linalg.qr(np.random.default_rng(seed).normal(size=(n_starts - 1, k, k)))[0]
+    starts = np.concatenate([np.eye(k)[None], random])
+    criterion, oblique = CRITERIA[rotation]
+    rows, _ = (loadings, None) if oblique else _kaiser(loadings)
+    turns, values, _ = gradient_projection(rows, starts, criterion, oblique, ROUGH_TOLERANCE)
+    # Starts that near the same minimum differ by less than the rough tolerance: the first of them is followed.
+    best = np.flatnonzero(values <= values.min() + ROUGH_TOLERANCE**2)[:1]
+    found = rotate_from(loadings, rotation, turns[best])
+    return _in_order(found.loadings[0], found.phi[0], bool(found.converged[0]))
+
+
+def rotate_from(loadings: np.ndarray, rotation: Rotation, starts: np.ndarray) -> Rotated:
+    """Rotates loadings, (p, k) or a stack (s, p, k), from given turns (s, k, k); a stack of solutions, as they come."""
+    criterion, oblique = CRITERIA[rotation]
+    rows, length = (loadings, 1.0) if oblique else _kaiser(loadings)
+    turns, _, converged = gradient_projection(rows, starts, criterion, oblique)
+    if oblique:
+        transposed = np.swapaxes(turns, -2, -1)
+        return Rotated(loadings @ np.linalg.inv(transposed), transposed @ turns, converged)
+    rows, phi = rows @ turns, np.broadcast_to(np.eye(turns.shape[-1]), turns.shape)
+    if rotation == "promax":
+        rows, phi = _promax(rows)
+    return Rotated(rows * length, phi, converged)
+
+
+def _kaiser(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Loadings with rows of length one (Kaiser 1958), and their lengths."""
+    length = np.sqrt((loadings**2).sum(-1, keepdims=True))
+    length[length == 0] = 1
+    return loadings / length, length
 
 
 def _in_order(loadings: np.ndarray, phi: np.ndarray, converged: bool) -> Rotated:
@@ -86,30 +108,19 @@ def _geomin(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _promax(varimax: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least squares towards powers of the varimax loadings (Hendrickson and White 1964)."""
     target = varimax * np.abs(varimax) ** (PROMAX_POWER - 1)
-    turn = np.linalg.lstsq(varimax, target, rcond=None)[0]
-    turn = turn * np.sqrt(np.diag(np.linalg.inv(turn.T @ turn)))
-    return varimax @ turn, np.linalg.inv(turn.T @ turn)
+    transposed = np.swapaxes(varimax, -2, -1)
+    turn = np.linalg.solve(transposed @ varimax, transposed @ target)
+    inner = np.linalg.inv(np.swapaxes(turn, -2, -1) @ turn)
+    scale = np.sqrt(np.diagonal(inner, axis1=-2, axis2=-1))
+    return varimax @ (turn * scale[..., None, :]), inner / (scale[..., :, None] * scale[..., None, :])
 
 
-def _best(
-    loadings: np.ndarray, criterion: Callable, oblique: bool, n_starts: int, seed: int
-) -> tuple[np.ndarray, np.ndarray, bool]:
-    k = loadings.shape[1]
-    random = np.linalg.qr(np.random.default_rng(seed).normal(size=(n_starts - 1, k, k)))[0]
-    starts = np.concatenate([np.eye(k)[None], random])
-    turns, values, _ = gradient_projection(loadings, starts, criterion, oblique, ROUGH_TOLERANCE)
-    # Starts that near the same minimum differ by less than the rough tolerance: the first of them is followed.
-    best = np.flatnonzero(values <= values.min() + ROUGH_TOLERANCE**2)[:1]
-    (turn,), _, (converged,) = gradient_projection(loadings, turns[best], criterion, oblique)
-    return *turned(loadings, turn, oblique), bool(converged)
-
-
-def turned(loadings: np.ndarray, turn: np.ndarray, oblique: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Loadings (…, p, k) and factor correlations (…, k, k) after a turn (…, k, k) of the factors."""
-    if not oblique:
-        return loadings @ turn, np.broadcast_to(np.eye(turn.shape[-1]), turn.shape)
-    transposed = np.swapaxes(turn, -2, -1)
-    return loadings @ np.linalg.inv(transposed), transposed @ turn
+CRITERIA: dict[str, tuple[Callable, bool]] = {
+    "varimax": (_varimax, False),
+    "promax": (_varimax, False),
+    "oblimin": (_quartimin, True),
+    "geomin": (_geomin, True),
+}
 
 
 def gradient_projection(
