@@ -59,6 +59,7 @@ _ROOMS = {
         "sampling": ("monitoring_plan",),
         "agreement": ("agreement",),
         "calibration": ("calibrate",),
+        "consistency": ("consistency",),
         "circle": ("service_circle",),
     },
     "report": {
