@@ -37,12 +37,14 @@ def item_rest_correlations(cov: np.ndarray) -> np.ndarray:
 
 
 def alpha_if_dropped(cov: np.ndarray) -> np.ndarray:
-    """Alpha of the other items (p,); NaN where fewer than two are left."""
+    """Alpha of the other items (p,); NaN where fewer than two are left, or their sum does not vary."""
     p = len(cov)
     if p < 3:
         return np.full(p, np.nan)
     keep = np.array([[j for j in range(p) if j != i] for i in range(p)])
-    return alpha(cov[keep[:, :, None], keep[:, None, :]])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dropped = alpha(cov[keep[:, :, None], keep[:, None, :]])
+    return np.where(np.isfinite(dropped), dropped, np.nan)
 
 
 def item_analysis(dimension: str, moments: Moments, scale: tuple[float, float] | None = None) -> pd.DataFrame:

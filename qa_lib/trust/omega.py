@@ -51,7 +51,7 @@ def omega_gradient(fit: ModelFit) -> np.ndarray:
 def omega_coefficient(name: str, items: list[str], cov: np.ndarray, n: float) -> Coefficient:
     """``omega_total`` of one dimension, with the error of the delta method for normal items."""
     if len(cov) < 3:
-        message = f"{name} has two items: a one-factor model is not identified, omega_total is missing."
+        message = f"{name} has two items: a one-factor model is not identified, omega is missing."
         warnings.warn(message, DataWarning, stacklevel=4)
         return Coefficient("omega_total", note="two_items")
     fit = one_factor_ml(cov, n)
