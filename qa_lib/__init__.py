@@ -26,6 +26,7 @@ _ROOMS = {
     "trust": {
         "describe": ("describe", "correlations"),
         "reliability": ("reliability",),
+        "gap_reliability": ("gap_reliability",),
         "retest": ("retest",),
         "factors": ("factorability", "parallel_analysis", "efa"),
         "validity": ("validity",),

@@ -13,7 +13,7 @@ SAMPLED_SPLITS = 10_000
 
 
 class Coefficient(NamedTuple):
-    """An estimate with its standard error, or the key of what forbids one (``reliability.NOTES``)."""
+    """An estimate with its standard error, or the key of what forbids one (``coefficient_table.NOTES``)."""
 
     term: str
     estimate: float = np.nan
@@ -109,14 +109,18 @@ def fisher_interval(estimate: float, error: float, z: float) -> tuple[float, flo
     return float(np.tanh(np.arctanh(estimate) - reach)), float(np.tanh(np.arctanh(estimate) + reach))
 
 
-def difference_reliability(var_x: float, var_y: float, cov_xy: float, rel_x: float, rel_y: float) -> float:
-    """Reliability of Y - X from that of its parts (Johns 1981, eq. 1; Lord 1963); NaN when Y - X never varies.
+def difference_reliability(
+    var_x: np.ndarray, var_y: np.ndarray, cov_xy: np.ndarray, rel_x: np.ndarray, rel_y: np.ndarray
+) -> np.ndarray:
+    """Reliability of Y - X from that of its parts, whose errors are uncorrelated (Johns 1981, eq. 1; Lord 1963); NaN
+    where Y - X never varies.
 
-    >>> round(difference_reliability(1, 1, .5, .8, .8), 3)
-    0.6
+    >>> difference_reliability(1, 1, .5, .8, .8).round(3)
+    np.float64(0.6)
     """
-    variance = var_x + var_y - 2 * cov_xy
-    return (var_x * rel_x + var_y * rel_y - 2 * cov_xy) / variance if variance > 0 else np.nan
+    variance = np.asarray(var_x + var_y - 2 * cov_xy)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(variance > 0, (var_x * rel_x + var_y * rel_y - 2 * cov_xy) / variance, np.nan)[()]
 
 
 def delta_error(gradient: np.ndarray, cov: np.ndarray, n: float) -> float:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from qa_lib.errors import DataWarning, InadmissibleWarning, ResponseError
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.moments import Missing, Moments, as_moments
 from qa_lib.sufficient.resample import bootstrap_moments
 from qa_lib.trust import coefficients as co
+from qa_lib.trust.coefficient_table import coefficient_table, is_admissible, is_converged
 from qa_lib.trust.coefficients import Coefficient
 from qa_lib.trust.items import item_analysis
 from qa_lib.trust.omega import omega_coefficient
@@ -42,18 +42,6 @@ MODELS = {
 }
 CLOSED_FORM = tuple(MODELS)[:8]
 ORDINAL = ("alpha_ordinal", "omega_ordinal")
-NOTES = {
-    "too_few_items": "fewer than two items vary, or too few items for so many factors",
-    "two_items": "one factor of two items is not identified",
-    "never_together": "some items were never answered by the same respondents",
-    "no_total_variance": "the items cancel each other: their sum does not vary",
-    "singular": "the correlation matrix is singular or not positive definite",
-    "not_converged": "the model did not converge",
-    "heywood": "the model has a negative variance, or one at its lower bound (Heywood case)",
-    "not_ordinal": "not whole numbers of few levels, or not counted from respondents",
-    "general_equal": "two factors load equally on the general factor, which they do not identify",
-}
-INADMISSIBLE = {"no_total_variance", "singular", "heywood"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +54,11 @@ class Reliability(Result):
 
     @property
     def converged(self) -> bool:
-        return not (self.table["note"] == "not_converged").any()
+        return is_converged(self.table)
 
     @property
     def admissible(self) -> bool:
-        return not self.table["note"].isin(INADMISSIBLE).any()
+        return is_admissible(self.table)
 
     def tidy(self) -> pd.DataFrame:
         return self.table
@@ -124,7 +112,8 @@ def reliability(
 
     Their intervals are those of the delta method (``std_error``), for reliabilities on the scale of log(1 - estimate)
     (Bonett 2002), for mean_r on Fisher's z; for normal items, but for the ordinal ones, whose errors come from the
-    respondents and so need a DataFrame. ``note`` holds a key of ``NOTES`` where an estimate is missing or doubtful.
+    respondents and so need a DataFrame. Where an estimate is missing or doubtful, ``note`` holds a key of
+    ``coefficient_table.NOTES``.
 
     Warns DataWarning of constant items (left out), items that seem reversed, scales too short for a coefficient;
     InadmissibleWarning of negative variances and singular matrices; NotConvergedWarning; EmptyCategoryWarning.
@@ -268,34 +257,7 @@ def _instrument(everything: Moments, dimensions: Mapping[str, Moments], conf_lev
 
 
 def _table(name: str, found: Sequence[Coefficient], moments: Moments, conf_level: float) -> pd.DataFrame:
-    n, p = moments.effective_n, len(moments.items)
-    intervals = [_interval(coefficient, n, p, conf_level) for coefficient in found]
-    low, high, kind = zip(*intervals, strict=True)
-    terms = [coefficient.term for coefficient in found]
-    columns = {
-        "dimension": name,
-        "term": terms,
-        "estimate": [coefficient.estimate for coefficient in found],
-        "std_error": [coefficient.std_error for coefficient in found],
-        "conf_low": low,
-        "conf_high": high,
-        "interval": kind,
-        "model": [MODELS[term] for term in terms],
-        "n": n,
-        "n_items": p,
-        "note": [coefficient.note for coefficient in found],
-    }
-    return pd.DataFrame(columns)
-
-
-def _interval(found: Coefficient, n: float, p: int, conf_level: float) -> tuple[float, float, str]:
-    z = norm.ppf(0.5 + conf_level / 2)
-    if found.term in ("alpha", "alpha_std") and not np.isnan(found.estimate):
-        return *co.feldt_interval(found.estimate, n, p, conf_level), "Feldt"
-    if np.isnan(found.std_error):
-        return np.nan, np.nan, ""
-    bounds = co.fisher_interval if found.term == "mean_r" else co.log_interval
-    return *bounds(found.estimate, found.std_error, z), "delta"
+    return coefficient_table(name, found, MODELS, moments.effective_n, len(moments.items), conf_level)
 
 
 def _with_bootstrap(
