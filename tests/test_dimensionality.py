@@ -153,3 +153,21 @@ def test_scree_speaks_the_readers_language():
     assert words == ["Components", "Components of random data", "因子", "随机因子"]
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [2.5, 0.5, 0.5, 0.5])
     plt.close(ax.figure)
+
+
+def test_average_partials_are_drawn_with_their_minimum():
+    corr = pd.DataFrame(0.5 * np.eye(4) + 0.5, index=list("abcd"), columns=list("abcd"))
+    found = qa.parallel_analysis((corr, 200))
+    ax = found.plot_partials(labels={"squared": "平方"})
+    assert ax.get_legend().get_texts()[0].get_text() == "平方"
+    np.testing.assert_array_equal(ax.lines[1].get_xdata(), [found.n_map])
+    plt.close(ax.figure)
+
+
+def test_pairs_never_answered_together_are_refused():
+    data = pd.DataFrame(np.random.default_rng(1).normal(size=(40, 4)), columns=list("abcd"))
+    data.loc[:19, "a"] = np.nan
+    data.loc[20:, "b"] = np.nan
+    for analyse in (qa.factorability, qa.parallel_analysis, lambda d: qa.efa(d, 1)):
+        with pytest.raises(ResponseError, match="never answered by the same respondents"):
+            analyse(data)

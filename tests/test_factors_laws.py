@@ -149,13 +149,26 @@ def test_bootstrap_is_seeded_and_aligned(rotation):
 
 
 def test_bootstrap_errors_are_those_of_repeated_samples():
-    draws = [qa.efa(sample(seed=seed), 2, n_starts=1).loadings.to_numpy().T.ravel() for seed in range(100, 250)]
+    draws = [qa.efa(sample(seed=seed), 2, n_starts=1).loadings.to_numpy().T.ravel() for seed in range(100, 180)]
     draws = np.array([np.concatenate(sorted(np.split(draw, 2), key=lambda half: -half[:4].sum())) for draw in draws])
-    found = qa.efa(sample(), 2, n_boot=300)
+    found = qa.efa(sample(), 2, n_boot=200)
     table = found.tidy().query("term == 'loading'")
     first = found.loadings[:4].sum().idxmax()
     ours = np.concatenate([table[table["factor"] == first]["std_error"], table[table["factor"] != first]["std_error"]])
     assert np.exp(np.log(ours / draws.std(0)).mean()) == pytest.approx(1, abs=0.12)
+
+
+def test_bootstrap_of_ordinal_and_weighted_data():
+    data = sample().mul(1.2).round().clip(-2, 2)
+    found = qa.efa(data, 2, correlation="polychoric", n_boot=20).tidy()
+    pd.testing.assert_frame_equal(found, qa.efa(data, 2, correlation="polychoric", n_boot=20).tidy())
+    assert found.query("term == 'loading'")["std_error"].between(0.01, 0.3).all()
+    weighted = data.assign(w=np.linspace(0.5, 1.5, 300))
+    named = qa.efa(weighted, 2, weights="w", n_boot=50)
+    assert named.loadings.index.to_list() == ITEMS
+    assert named.tidy()["std_error"].between(0.01, 0.3).sum() >= 16
+    passed = qa.efa(data, 2, weights=weighted["w"].to_numpy(), n_boot=50)
+    pd.testing.assert_frame_equal(named.tidy(), passed.tidy())
 
 
 def test_moments_are_bootstrapped_as_normal_samples():

@@ -68,21 +68,17 @@ def _newton(objective: Callable, x: np.ndarray, low: float, high: float) -> tupl
     """
     x, converged = x.copy(), np.zeros(len(x), dtype=bool)
     live = np.arange(len(x))
-    value, gradient, hessian = objective(x, live)
+    state = objective(x, live)
     for _ in range(MAX_STEPS):
-        held = (x[live] <= low) & (gradient > 0) | (x[live] >= high) & (gradient < 0)
-        gradient = np.where(held, 0, gradient)
-        done = np.abs(gradient).max(-1) < TOLERANCE
+        held = (x[live] <= low) & (state[1] > 0) | (x[live] >= high) & (state[1] < 0)
+        done = np.abs(np.where(held, 0, state[1])).max(-1) < TOLERANCE
         converged[live[done]] = True
-        if done.all():
-            break
-        live, value, held = live[~done], value[~done], held[~done]
-        direction = _newton_direction(gradient[~done], hessian[~done], held)
-        x[live], found, moved = _line_search(objective, x[live], live, value, direction, low, high)
-        live, value = live[moved], found[moved]
+        live, state, held = live[~done], tuple(part[~done] for part in state), held[~done]
         if not live.size:
             break
-        value, gradient, hessian = objective(x[live], live)
+        direction = _newton_direction(np.where(held, 0, state[1]), state[2], held)
+        x[live], state, moved = _line_search(objective, x[live], live, state, direction, low, high)
+        live, state = live[moved], tuple(part[moved] for part in state)
     return x, converged
 
 
@@ -96,21 +92,23 @@ def _newton_direction(gradient: np.ndarray, hessian: np.ndarray, held: np.ndarra
 
 
 def _line_search(
-    objective: Callable, x: np.ndarray, live: np.ndarray, value: np.ndarray, direction: np.ndarray, low, high
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    x, found, moved = x.copy(), value.copy(), np.zeros(len(x), dtype=bool)
-    step = 1.0
-    for _ in range(30):
+    objective: Callable, x: np.ndarray, live: np.ndarray, state: tuple, direction: np.ndarray, low: float, high: float
+) -> tuple[np.ndarray, tuple, np.ndarray]:
+    """Where each function went, its value, gradient and Hessian there, and whether it moved at all."""
+    x, state, moved = x.copy(), tuple(part.copy() for part in state), np.zeros(len(x), dtype=bool)
+    for halvings in range(30):
         waiting = np.flatnonzero(~moved)
-        trial = np.clip(x[waiting] + step * direction[waiting], low, high)
-        reached = objective(trial, live[waiting])[0]
-        better = reached <= value[waiting] + 1e-15 * np.maximum(1, np.abs(value[waiting]))
+        trial = np.clip(x[waiting] + 0.5**halvings * direction[waiting], low, high)
+        reached = objective(trial, live[waiting])
+        value = state[0][waiting]
+        better = reached[0] <= value + 1e-15 * np.maximum(1, np.abs(value))
         chosen = waiting[better]
-        x[chosen], found[chosen], moved[chosen] = trial[better], reached[better], True
+        x[chosen], moved[chosen] = trial[better], True
+        for part, new in zip(state, reached, strict=True):
+            part[chosen] = new[better]
         if moved.all():
             break
-        step /= 2
-    return x, found, moved
+    return x, state, moved
 
 
 def _minres(psi: np.ndarray, corr: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -69,3 +69,29 @@ def scree(table: pd.DataFrame, ax: Any = None, labels: Mapping[str, str] | None 
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
     return ax
+
+
+PARTIALS_WORDS = {
+    "number": "Components taken out",
+    "average_partial": "Average partial correlation",
+    "squared": "Squared (Velicer 1976)",
+    "fourth": "Fourth power (Velicer, Eaton and Fava 2000)",
+}
+
+
+def partials(table: pd.DataFrame, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
+    """Average partial correlations on a logarithmic scale: rows number, squared, fourth; each minimum filled."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+    words = PARTIALS_WORDS | dict(labels or {})
+    for column, (colour, marker) in zip(("squared", "fourth"), BASES.values(), strict=True):
+        ax.plot(
+            table["number"], table[column], color=colour, marker=marker, markerfacecolor="white", label=words[column]
+        )
+        lowest = table.loc[table[column].idxmin()]
+        ax.plot(lowest["number"], lowest[column], color=colour, marker=marker)
+    ax.set(xlabel=words["number"], ylabel=words["average_partial"], yscale="log")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False)
+    return ax

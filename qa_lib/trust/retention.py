@@ -53,6 +53,13 @@ class ParallelAnalysis(Result):
 
         return scree(self.table, ax, labels)
 
+    def plot_partials(self, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
+        """Average partial correlations by the number of components taken out, their minimum filled; ``labels``
+        translates the keys of ``pictures.PARTIALS_WORDS``."""
+        from qa_lib.trust.pictures import partials
+
+        return partials(self.partials, ax, labels)
+
 
 def parallel_analysis(
     data: Any,
