@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,8 +66,7 @@ def _score_tests(fit: ModelFit, rows: list[Parameter], chosen: Sequence[int]) ->
     blocks = build_blocks(extended, [s.cov for s in fit.samples], [s.mean for s in fit.samples])
     objective = replace(fit.objective, blocks=blocks, n_free=extended.n_free)
     at = objective.evaluate(x)
-    observed = fit.settings["fiml"] or fit.settings["robust"]
-    information = objective.observed(at) if observed else objective.expected(at)
+    information = objective.expected(at)
     places = extended.free[list(chosen)]
     projected = np.linalg.solve(base.T @ information @ base, base.T @ information[:, places])
     own = np.diag(information)[places]
@@ -113,13 +112,17 @@ def _could_be_freed(row: Parameter, table: ParameterTable) -> bool:
 
 
 def _left_out(table: ParameterTable) -> list[Parameter]:
-    """Loadings of all items on all factors, and covariances, that the model does not name."""
+    """Loadings of all items on all factors, covariances, and paths among regressed variables that the model does not
+    name."""
     rows = table.rows
     named = {(r.lhs, r.op, r.rhs) for r in rows} | {(r.rhs, "~~", r.lhs) for r in rows if r.op == "~~"}
     indicators = [name for name in dict.fromkeys(r.rhs for r in rows if r.op == "=~") if name in table.observed]
     keys = [(factor, "=~", item) for factor in table.latent for item in indicators]
     keys += [(a, "~~", b) for a, b in combinations([v for v in table.observed if v not in table.exogenous], 2)]
     keys += [(a, "~~", b) for a, b in combinations(table.latent, 2)]
+    paths = [r for r in rows if r.op == "~"]
+    regressed = dict.fromkeys([r.lhs for r in paths] + [r.rhs for r in paths])
+    keys += [(y, "~", x) for y, x in permutations(regressed, 2) if y not in table.exogenous]
     return [Parameter(*key, group=group) for group in range(table.n_groups) for key in keys if key not in named]
 
 

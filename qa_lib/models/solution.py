@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from qa_lib.errors import ModelError
-from qa_lib.models import diagnostics
 from qa_lib.models.bootstrap import BootstrapFit, bootstrap
 from qa_lib.models.constraints import complex_jacobian
 from qa_lib.models.discrepancy import Evaluation, Objective
@@ -19,6 +17,8 @@ from qa_lib.models.inference import ChiSquare
 from qa_lib.models.modification import modification_indices
 from qa_lib.models.observed import Sample
 from qa_lib.models.parameters import ParameterTable
+from qa_lib.models.residuals import Kind, residuals
+from qa_lib.models.scores import scores
 from qa_lib.models.standardize import r_squared, row_values
 from qa_lib.results import Provenance, Result
 
@@ -139,16 +139,16 @@ class ModelFit(Result):
         """Explained variance of every indicator and outcome."""
         return self._by_group([pd.Series(r_squared(self.table, block, self.x)) for block in self.objective.blocks])
 
-    def residuals(self, kind: Literal["raw", "correlation", "standardized"] = "raw"):
-        """Observed less implied covariances: ``raw``; ``correlation`` of the two correlation matrices (Bollen); or
-        ``standardized``: raw ones divided by their standard errors (z); a dict by group when there are several.
+    def residuals(self, kind: Kind = "raw"):
+        """Observed less implied covariances; a dict by group when there are several.
 
-        Raises ModelError for ``standardized`` unless estimated by ML from complete answers, unweighted, unclustered.
+        kind : ``raw``; ``correlation``, of the two correlation matrices (lavaan's cor.bollen); ``bentler``, raw ones
+        divided by the observed standard deviations (cor.bentler, what SRMR averages); ``normalized`` and
+        ``standardized``, divided by the errors of the observed moments, and of the residuals themselves (z).
+
+        Raises ModelError for errors of residuals under ULS and for ordinal items, where they are not defined.
         """
-        if kind not in {"raw", "correlation", "standardized"}:
-            raise ModelError(f"residuals: kind {kind!r} is not known. Allowed: raw, correlation, standardized.")
-        matrices = diagnostics.residuals(self, kind)
-        return self._by_group([self._frame(matrix) for matrix in matrices])
+        return self._by_group([self._frame(matrix) for matrix in residuals(self, kind)])
 
     def modification_indices(self, minimum: float = 0.0) -> pd.DataFrame:
         """Score tests of fixed parameters and of loadings, covariances the model leaves out, largest first.
@@ -166,7 +166,7 @@ class ModelFit(Result):
 
         Raises ModelError for ordinal items, models that did not converge, and fits to moments without ``data``.
         """
-        return diagnostics.scores(self, data, method)
+        return scores(self, data, method)
 
     def bootstrap(self, n_boot: int = 1000, seed: int = 1) -> BootstrapFit:
         """Nonparametric bootstrap: ``.tidy()`` has standard errors and percentile or bias-corrected intervals of every
