@@ -71,12 +71,12 @@ def test_ordinal_loadings_are_those_of_the_engine(real):
     engine = qa.cfa("f =~ " + " + ".join(data), data, estimator="WLSMV", std_lv=True).tidy()
     np.testing.assert_allclose(loadings, engine.loc[engine["op"] == "=~", "estimate"], atol=1e-6)
     assert converged
-    step = 1e-5 * np.eye(10)[3]
+    step = 1e-3 * np.eye(10)[3]
     moved = [np.zeros_like(corr), np.zeros_like(corr)]
     for change, sign in zip(moved, (1, -1), strict=True):
         change[np.triu_indices(5, 1)] = sign * step
     up, down = (ordinal.one_factor_dwls(corr + change + change.T, variances)[0] for change in moved)
-    np.testing.assert_allclose((up - down) / 2e-5, by_corr[:, 3], atol=1e-6)
+    np.testing.assert_allclose((up - down) / 2e-3, by_corr[:, 3], atol=1e-5)
 
 
 def test_score_variance_is_that_of_the_categories_and_its_slopes_are_right():

@@ -39,11 +39,11 @@ class SchmidLeiman:
 def schmid_leiman(corr: np.ndarray, k: int) -> SchmidLeiman:
     """k minres factors rotated by oblimin, and one minres factor of their correlations (psych::omega's defaults).
 
-    Oblimin starts at varimax and nowhere else, as in psych: of several minima both take the same. Two factors do not
-    identify a general one: both load √|φ| on it, as psych's option = "equal".
+    Two factors do not identify a general one: both load √|φ| on it, as psych's option = "equal". psych rotates from
+    varimax alone; the best of several starts, taken here, is the same but for data that have several minima.
     """
     first = extract(corr, k)
-    rotated = rotate(rotate(first.loadings, "varimax", n_starts=1).loadings, "oblimin", n_starts=1)
+    rotated = rotate(first.loadings, "oblimin")
     if k == 2:
         r = rotated.phi[0, 1]
         general, converged, heywood = np.sqrt(abs(r)) * np.array([1.0, np.sign(r)]), True, False
