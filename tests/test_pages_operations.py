@@ -10,7 +10,7 @@ from conftest import ROOT
 import qa_lib as qa
 from qa_lib.operations.completion import completion
 from qa_lib.report import display
-from qa_lib.report.pages import branches, kpi_rows, open_page, operations
+from qa_lib.report.pages import branches, kpi_rows, monitoring, monitors, open_page, operations
 
 DEMO = ROOT / "data" / "raw" / "demo"
 
@@ -34,7 +34,7 @@ def shown(monkeypatch):
     monkeypatch.setattr(display, "paragraph", lambda text, kind="": found.paragraphs.append(text))
     monkeypatch.setattr(display, "bullets", found.bullets.extend)
     monkeypatch.setattr(display, "cards", found.cards.extend)
-    monkeypatch.setattr(display, "table", lambda frame, caption, **_: found.tables.update({caption: frame}))
+    monkeypatch.setattr(display, "table", lambda frame, caption, *_, **__: found.tables.update({caption: frame}))
     monkeypatch.setattr(display, "figure", lambda drawn, alt: found.alts.append(alt))
     return found
 
@@ -124,3 +124,71 @@ def test_chinese_pages_hold_no_english_sentence(shown, period):
     branches.circle(page, found)
     assert not re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", shown.text)
     assert not re.search(r"\d\.\d{4,}", shown.text)
+
+
+def monitoring_page(shown, lang="en", period="2026-10", segment=""):
+    page = open_page(DEMO, period, segment, lang, answers=False)
+    everything = monitoring.monitored_records(page)
+    now = monitoring.scored(page, everything, page.period)
+    before = monitoring.scored(page, everything, monitoring.previous(page, everything))
+    focus = page.attempt(qa.item_focus, now, before)
+    monitoring.overview(page, now, before, focus)
+    monitoring.numbers(page, page.attempt(qa.monitored, now))
+    monitoring.agents(page, now, page.attempt(qa.agent_reviews, now, before))
+    monitoring.items(page, now, focus)
+    monitoring.training(page, now)
+    monitoring.weeks(page, now)
+    monitors.improvement_notes(page, now, monitors.followed(page, everything))
+    monitors.calibration(page, *monitors.calibrated(page))
+    monitors.next_plan(page, monitors.plan(page))
+    return page, now
+
+
+def test_the_month_report_counts_contacts_once_and_names_the_severe_monitor(shown):
+    page, _ = monitoring_page(shown)
+    rows = page.study.monitoring().query("date >= '2026-10-01'")
+    n, agents = rows["contact_id"].nunique(), rows["agent"].nunique()
+    assert f"{n} contacts of {agents} agents" in shown.paragraphs[0]
+    modes = shown.tables["Contacts by mode"].set_index("Mode")
+    assert modes.loc["Remote", "Contacts"] == str(rows.drop_duplicates("contact_id")["mode"].eq("remote").sum())
+    assert modes["Planned"].tolist() == ["70%", "20%", "10%"]
+    assert any(line.startswith("sara scores") and "more severely" in line for line in shown.bullets)
+    comments = shown.tables["Scores in words"]
+    assert len(comments) == agents
+    assert comments["Comment"].str.len().min() > 5
+    assert any("November 2026" in line for line in shown.paragraphs)
+    load = shown.tables["Load of the monitors"]
+    assert load["Planned contacts"].str.replace(",", "").astype(int).sum() >= 21 * agents
+
+
+@pytest.mark.parametrize(
+    ("period", "has", "lacks"),
+    [
+        (
+            "2026-10-15",
+            ["评分项目分析"],
+            ["培训需求", "整体改进方向及重点", "成绩评语", "监控人员校准", "下期监控计划"],
+        ),
+        ("2026-W40", ["整体改进方向及重点", "培训需求", "下期监控计划"], ["成绩评语", "监控人员校准", "各周改进效果"]),
+        ("2026-10", ["成绩评语", "监控人员校准", "各周改进效果", "培训需求", "下期监控计划"], []),
+    ],
+)
+def test_day_week_and_month_hold_what_is_asked_of_them(shown, period, has, lacks):
+    monitoring_page(shown, "zh", period)
+    titles = [*shown.paragraphs, *shown.tables]
+    assert all(title in titles for title in has), titles
+    assert not any(title in titles for title in lacks)
+    assert not re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", shown.text)
+
+
+def test_a_branch_reads_of_its_own_agents(shown):
+    _, now = monitoring_page(shown, segment="branch=station")
+    assert set(now.contacts["branch"]) == {"station"}
+    assert shown.tables["Scores in words"]["Agent"].str.startswith("station").all()
+
+
+def test_a_period_without_monitoring_says_so(shown):
+    page = open_page(DEMO, "2026-11-03", "", "en", answers=False)
+    everything = monitoring.monitored_records(page)
+    monitoring.overview(page, monitoring.scored(page, everything, page.period), None, None)
+    assert shown.paragraphs == ["3 November 2026: no contact was monitored."]

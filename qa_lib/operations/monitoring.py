@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_ind
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from qa_lib.errors import ResponseError
 from qa_lib.operations.kpi_estimates import wilson
@@ -136,7 +136,8 @@ def _change(before: np.ndarray, after: np.ndarray, conf_level: float) -> dict[st
     """Difference of two means with Welch's interval (1947, doi:10.1093/biomet/34.1-2.28)."""
     change = after.mean() - before.mean() if len(before) and len(after) else np.nan
     low = high = np.nan
-    if min(len(before), len(after)) > 1 and before.var() + after.var() > 0:
-        low, high = ttest_ind(after, before, equal_var=False).confidence_interval(conf_level)
+    if min(len(before), len(after)) > 1 and before.var() + after.var() > 1e-12:
+        both = CompareMeans(DescrStatsW(after), DescrStatsW(before))
+        low, high = both.tconfint_diff(1 - conf_level, usevar="unequal")
     verdict = "improved" if low > 0 else "worse" if high < 0 else "open"
     return {"change": change, "change_low": low, "change_high": high, "change_verdict": verdict}

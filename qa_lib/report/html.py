@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Template
 
-from qa_lib.report.fonts import embedded_font
+from qa_lib.report.fonts import cjk_characters, embedded_font
 from qa_lib.report.text import Text
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ def output_metadata(notebook: NotebookNode, key: str) -> list[object]:
     return [output.metadata[key] for output in outputs if key in output.get("metadata", {})]
 
 
+def _shown(notebook: NotebookNode) -> list[str]:
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    return [output.data["text/html"] for output in outputs if "text/html" in output.get("data", {})]
+
+
 def notebook_to_html(
     notebook: NotebookNode,
     text: Text,
@@ -55,12 +60,15 @@ def notebook_to_html(
     footer: str,
     characters: frozenset[str],
 ) -> str:
-    """The page of an executed notebook: its outputs, contents, links to its siblings; code hidden but there."""
+    """The page of an executed notebook: its outputs, contents, links to its siblings; code hidden but there.
+
+    ``characters`` are those most pages need; what else the outputs hold (a note, a cause) is added for this page.
+    """
     headings = output_metadata(notebook, "qa_heading")
     resources = {
         "html_lang": _HTML_LANGUAGES[text.lang],
         "title": next((entry["title"] for entry in headings if entry["level"] == 1), ""),
-        "css": page_style(characters),
+        "css": page_style(characters | cjk_characters(_shown(notebook))),
         "contents": headings,
         "links": links,
         "footer": footer,

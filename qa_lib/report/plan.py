@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 import qa_lib
-from qa_lib.errors import RenderError
+from qa_lib.errors import RenderError, ResponseError
 from qa_lib.report.text import LANGUAGES, Text
 from qa_lib.study.study import Study
 
@@ -75,10 +75,22 @@ def plan_pages(
 ) -> list[Page]:
     """All pages of a period: of everyone, and of every group of the segments ``by`` that is large enough to show.
 
+    With fewer responses than may be shown, only notebooks that name sources other than the survey are left.
     A language's pages stand together, and in them those of one notebook: pages that run side by side then differ in
     their data, and what the first language computed is there for the next.
     """
-    notebooks = [book for book in sorted(notebooks_folder().glob("[0-9]_*.ipynb")) if _has_sources(study, book)]
+    sources = {book: _sources(book) for book in sorted(notebooks_folder().glob("[0-9]_*.ipynb"))}
+    answered = len(data) >= study.spec.minimum_cell
+    notebooks = [
+        book
+        for book, names in sources.items()
+        if (any((study.path / name).exists() for name in names) if names else answered)
+    ]
+    if not notebooks:
+        raise ResponseError(
+            f"{study.path}: {len(data)} responses in this period; results of fewer than {study.spec.minimum_cell} "
+            "(minimum_cell in study.yaml) are not shown. Choose a longer period."
+        )
     places = [("", folder), *(place for column in by for place in _segment_places(study, data, folder, column))]
     return [
         Page(notebook, lang, segment, place)
@@ -99,11 +111,10 @@ def _segment_places(study: Study, data: pd.DataFrame, folder: Path, column: str)
     return [(f"{column}={value}", folder / f"{column}-{_file_name(str(value))}") for value in values]
 
 
-def _has_sources(study: Study, notebook: Path) -> bool:
-    """Whether the study has one of the files or folders the notebook's metadata name; yes when it names none."""
+def _sources(notebook: Path) -> list[str]:
+    """The files or folders of which a study must have one for this notebook; none when it lives on the survey."""
     metadata = json.loads(notebook.read_text(encoding="utf-8")).get("metadata", {})
-    sources = metadata.get("qa", {}).get("sources", [])
-    return not sources or any((study.path / name).exists() for name in sources)
+    return metadata.get("qa", {}).get("sources", [])
 
 
 def _file_name(value: str) -> str:
