@@ -111,6 +111,23 @@ def plan(
 
 
 @app.command()
+def new(
+    study: StudyFolder,
+    exports: Annotated[list[Path], typer.Option("--from", help="An export; may be repeated.", metavar="FILE")],
+) -> None:
+    """Draft a study from exports of one survey; ``qa check`` then lists what to confirm."""
+    from qa_lib.drafting import draft
+
+    drafted = draft(exports)
+    drafted.write(study)
+    typer.echo(
+        f"{study}: {len(drafted.items)} items in {len(drafted.dimensions)} dimensions, from {drafted.how}; "
+        f"{len(drafted.segments)} segments, {len(drafted.left_out)} columns left out.\n"
+        f"Next: qa check {study}"
+    )
+
+
+@app.command()
 def simulate(
     population: Annotated[
         Path, typer.Argument(help="A population.yaml, such as the demo study's.", metavar="POPULATION")

@@ -1,6 +1,7 @@
 """Sample sizes against R's power functions, published examples, and their inverse."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from compare import assert_close_to_reference
 from scipy import stats
@@ -89,3 +90,31 @@ def test_bad_input_is_named():
     }.items():
         with pytest.raises(ResponseError, match=message):
             qa.sample_size(**arguments)
+
+
+def test_precision_reached_is_held_against_the_aim():
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"branch": np.repeat(["A", "B"], [400, 60]), "month": "2026-10", "x": rng.normal(3, 1, 460)})
+    table = qa.precision_reached(data, ["month", "branch"], "x", margin=0.15).set_index("branch")
+    for branch, rows in data.groupby("branch"):
+        half = 1.959964 * rows["x"].std() / np.sqrt(len(rows))
+        assert table.loc[branch, "margin_reached"] == pytest.approx(half, rel=1e-6)
+    assert table["verdict"].to_dict() == {"A": "reached", "B": "short"}
+    assert table.loc["B", "needed"] == qa.sample_size("mean", margin=0.15, sd=data["x"][400:].std()).n
+    known = qa.precision_reached(data, "branch", "x", margin=0.15, population={"B": 70}).set_index("branch")
+    assert known.loc["B", "verdict"] == "reached"  # nearly everyone of the 70 answered
+
+
+def test_precision_of_shares_nps_weights_and_tiny_groups():
+    data = pd.DataFrame({"g": ["a"] * 100 + ["b"] * 2, "yes": [1] * 102, "nps": [10, 0] * 51, "w": [1, 3] * 51})
+    share = qa.precision_reached(data, "g", "yes", margin=0.1, measure="share").set_index("g")
+    assert 0 < share.loc["a", "margin_reached"] < 0.06  # all said yes, yet it is not known exactly
+    assert np.isnan(share.loc["b", "margin_reached"])
+    assert share.loc["b", "verdict"] == "short"
+    nps = qa.precision_reached(data, "g", "nps", margin=10, measure="nps", weights="w").set_index("g")
+    assert nps.loc["a", "n_effective"] == pytest.approx(80)
+    assert nps.loc["a", "margin_reached"] > 15
+    with pytest.raises(ResponseError, match="outside the scale 0 to 1"):
+        qa.precision_reached(data, "g", "nps", margin=0.1, measure="share")
+    with pytest.raises(ResponseError, match="no column 'h'"):
+        qa.precision_reached(data, "h", "yes", margin=0.1)

@@ -132,3 +132,15 @@ def test_bad_input_is_named():
     }.items():
         with pytest.raises(ResponseError, match=message):
             call()
+
+
+def test_each_month_can_be_raked_for_itself():
+    rng = np.random.default_rng(9)
+    data = pd.DataFrame({"period": np.repeat(["2026-09", "2026-10"], 50), "sex": rng.choice(["f", "m"], 100)})
+    raked = qa.rake(data, {"sex": {"f": 0.6, "m": 0.4}}, by="period")
+    shares = raked.weights.groupby([data["period"], data["sex"]]).sum() / 50
+    assert shares.to_numpy() == pytest.approx([0.6, 0.4] * 2)
+    assert raked.tidy()["group"].tolist() == ["2026-09"] * 2 + ["2026-10"] * 2
+    lonely = data.assign(sex=np.where(data["period"] == "2026-10", "f", data["sex"]))
+    with pytest.raises(ResponseError, match="period 2026-10: sex: nobody"):
+        qa.rake(lonely, {"sex": {"f": 0.6, "m": 0.4}}, by="period")

@@ -23,6 +23,8 @@ from qa_lib.study.responses import Responses
 from qa_lib.study.schema import Record, load_yaml, validate
 from qa_lib.study.screening import screen
 
+GUESS = "# a guess:"
+"""What a drafted line ends with until a person has confirmed it; ``check`` lists them."""
 _FINDING = ["severity", "file", "where", "finding", "advice"]
 _SCALE_ADVICE = "Compare the scale in instrument.yaml; a code for no answer belongs to missing_codes."
 Columns = Annotated[list[str], BeforeValidator(lambda names: names if isinstance(names, list) else [names])]
@@ -128,6 +130,7 @@ class StudyFile(Record):
     ] = []
     duplicates: Literal["error", "first", "last"] = "error"
     encoding: str | None = None
+    margins: dict[str, dict[str, Annotated[float, Field(gt=0)]]] = {}
     targets: dict[str, float] = {}
     index_mapping: Literal["minmax", "ratio"] = "minmax"
     minimum_cell: int = Field(default=10, ge=1)
@@ -277,13 +280,13 @@ def check(study: Study) -> pd.DataFrame:
     An error that stops reading is a row of severity ``error``; doubts about the data, warnings of the screening and
     columns full of values outside their scale are rows of severity ``warning``.
     """
-    findings: list[tuple[str, str, str, str, str]] = []
+    findings: list[tuple[str, str, str, str, str]] = _guesses(study)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", QaWarning)
         try:
             responses = build(study)
         except QaError as error:
-            return pd.DataFrame([("error", "responses", "", str(error), "")], columns=_FINDING)
+            return pd.DataFrame([("error", "responses", "", str(error), ""), *findings], columns=_FINDING)
         screen(responses)
     for item, finding, advice in doubtful_items(responses.data, study.instrument):
         findings.append(("warning", "instrument.yaml", f"items → {item}", f"item {item} {finding}.", advice))
@@ -291,6 +294,23 @@ def check(study: Study) -> pd.DataFrame:
     screening = [str(warning.message) for warning in caught if issubclass(warning.category, QaWarning)]
     findings += [("warning", "responses", "screening", message, "") for message in screening]
     return pd.DataFrame(findings, columns=_FINDING)
+
+
+def _guesses(study: Study) -> list[tuple[str, str, str, str, str]]:
+    """The lines of a draft that still bear the mark of a guess."""
+    advice = "Correct it if it is wrong; delete the mark to confirm it."
+    return [
+        (
+            "confirm",
+            name,
+            f"line {number}",
+            f"{line.partition(GUESS)[0].strip().rstrip(':')}:{line.partition(GUESS)[2]}.",
+            advice,
+        )
+        for name in ("study.yaml", "instrument.yaml")
+        for number, line in enumerate((study.path / name).read_text(encoding="utf-8-sig").splitlines(), 1)
+        if GUESS in line
+    ]
 
 
 def _off_scale(responses: Responses) -> list[tuple[str, str, str, str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -15,6 +15,7 @@ from statsmodels.stats.power import TTestIndPower
 
 from qa_lib.errors import ResponseError
 from qa_lib.results import Provenance, Result
+from qa_lib.tracking.estimates import Weights, check_range, item_matrix, respondent_weights, row_means
 
 Measure = Literal["mean", "share", "nps", "gap", "alpha"]
 
@@ -144,6 +145,71 @@ def margin_reached(
     if measure == "alpha":
         return float((1 - alpha) * np.sinh(z * np.sqrt(2 * items / ((items - 1) * (n - 2)))))
     return float(z * np.sqrt(_variance(measure, spread) / n))
+
+
+def precision_reached(
+    data: pd.DataFrame,
+    by: str | Sequence[str],
+    value: str | Sequence[str],
+    margin: float,
+    measure: Literal["mean", "share", "nps"] = "mean",
+    weights: Weights = None,
+    population: Mapping[object, int] | None = None,
+    conf_level: float = 0.95,
+) -> pd.DataFrame:
+    """The margin that each group (branch, month, or both) reached, and the responses that ``margin`` would have taken.
+
+    ``value``: a column or items (a respondent's mean of those answered) for ``mean``, a column of 0 and 1 for
+    ``share``, of 0–10 for ``nps``; ``margin`` in its unit (NPS points). What varies is estimated in the group itself,
+    shares with two successes and two failures added (Agresti and Coull 1998). Under weights n is effective. With
+    ``population`` (group, or tuple of groups → its size) the finite population correction applies.
+
+    Columns: those of ``by``, n, n_effective, ``margin_reached`` (half-width of the interval, NaN below three
+    answers), margin, ``needed`` (responses, at the group's own design effect), ``verdict`` (reached, short).
+
+    >>> data = pd.DataFrame({"branch": ["A"] * 40 + ["B"] * 10, "x": [3, 4] * 25})
+    >>> precision_reached(data, "branch", "x", margin=.2)[["branch", "needed", "verdict"]].values.tolist()
+    [['A', 25, 'reached'], ['B', 27, 'short']]
+    """
+    by = [by] if isinstance(by, str) else list(by)
+    if absent := [column for column in by if column not in data.columns]:
+        raise ResponseError(f"precision_reached: there is no column {absent[0]!r} in the data.")
+    y = row_means(item_matrix(data, [value] if isinstance(value, str) else value))
+    check_range(y[:, None], [str(value)], {"share": (0, 1), "nps": (0, 10)}.get(measure, (-np.inf, np.inf)))
+    w = respondent_weights(weights, data)
+    rows = []
+    for key, places in data.groupby(by, sort=True).indices.items():
+        key = key if isinstance(key, tuple) else (key,)
+        used = places[~np.isnan(y[places]) & (w[places] > 0)]
+        size = (population or {}).get(key if len(key) > 1 else key[0])
+        found = _precision(y[used], w[used], measure, margin, size, conf_level)
+        rows.append(dict(zip(by, key, strict=True)) | found)
+    return pd.DataFrame(rows)
+
+
+def _precision(y: np.ndarray, w: np.ndarray, measure: Measure, margin: float, population, conf_level: float) -> dict:
+    n = len(y)
+    effective = float(w.sum() ** 2 / (w @ w)) if n else 0.0
+    found = {"n": n, "n_effective": effective, "margin_reached": np.nan, "margin": margin, "needed": np.nan}
+    if effective <= 2:
+        return found | {"verdict": "short"}
+    mean = w @ y / w.sum()
+    variance = w @ (y - mean) ** 2 / w.sum() * effective / (effective - 1)
+
+    def smooth(hits: np.ndarray) -> float:
+        return float((w @ hits / w.sum() * effective + 2) / (effective + 4))
+
+    spread = {
+        "mean": {"sd": float(np.sqrt(variance))},
+        "share": {"share": smooth(y)},
+        "nps": {"promoters": smooth(y >= 9), "detractors": smooth(y <= 6)},
+    }[measure]
+    if spread.get("sd") == 0:
+        return found | {"margin_reached": 0.0, "needed": 3, "verdict": "reached"}
+    options = {"conf_level": conf_level, "population": population, "design_effect": n / effective}
+    reached = margin_reached(n, measure, **spread, **options)
+    needed = sample_size(measure, margin=margin, **spread, **options).n
+    return found | {"margin_reached": reached, "needed": needed, "verdict": "reached" if n >= needed else "short"}
 
 
 def _variance(measure: Measure, spread: _Spread) -> float:

@@ -73,13 +73,15 @@ def rake(
     data: pd.DataFrame,
     margins: Mapping[str, Mapping[object, float]],
     weights: Weights = None,
+    by: str | None = None,
     max_iter: int = 1000,
     tolerance: float = 1e-10,
 ) -> Raking:
     """Weights under which the sample has the known margins (Deming and Stephan 1940, doi:10.1214/aoms/1177731829).
 
-    ``margins`` maps a column to the population's share or count of each category; design ``weights`` are the start.
-    ``tidy()``: dimension (column), term (category), target, estimate (raked share), unweighted.
+    ``margins`` maps a column to the population's share or count of each category (study.yaml's ``margins``); design
+    ``weights`` are the start. ``by`` (the period, say) rakes each of its values for itself, to mean 1.
+    ``tidy()``: dimension (column), term (category), target, estimate (raked share), unweighted; with ``by`` also group.
     Twenty lines of our own: the libraries for it bring survey frameworks or loops over rows for one bincount.
     Raises ``ResponseError`` for missing values, categories without target or without respondents (collapse them);
     warns ``NotConvergedWarning`` when the margins cannot be met together.
@@ -91,6 +93,8 @@ def rake(
     """
     if not margins:
         raise ResponseError("no margins were given; pass for instance {'sex': {'f': .52, 'm': .48}}.")
+    if by is not None:
+        return _raked_apart(data, margins, weights, by, max_iter, tolerance)
     coded = [_margin(data, column, target) for column, target in margins.items()]
     start = respondent_weights(weights, data)
     for column, (codes, _) in zip(margins, coded, strict=True):
@@ -127,6 +131,27 @@ def rake(
         iteration,
         bool(worst <= tolerance),
         Provenance("rake", len(data), {"margins": {c: dict(m) for c, m in margins.items()}, "tolerance": tolerance}),
+    )
+
+
+def _raked_apart(data: pd.DataFrame, margins, weights: Weights, by: str, max_iter: int, tolerance: float) -> Raking:
+    """Every value of ``by`` raked for itself, in one result."""
+    if by not in data.columns:
+        raise ResponseError(f"by: there is no column {by!r} in the data.")
+    start = respondent_weights(weights, data)
+    w, parts = np.full(len(data), np.nan), {}
+    for name, places in data.groupby(by, sort=True).indices.items():
+        try:
+            parts[name] = rake(data.iloc[places], margins, start[places], None, max_iter, tolerance)
+            w[places] = parts[name].weights
+        except ResponseError as error:
+            raise ResponseError(f"{by} {name}: {error}") from None
+    return Raking(
+        pd.Series(w, index=data.index, name="weight"),
+        pd.concat([part.margins.assign(group=name) for name, part in parts.items()], ignore_index=True),
+        max(part.iterations for part in parts.values()),
+        all(part.converged for part in parts.values()),
+        Provenance("rake", len(data), {"margins": {c: dict(m) for c, m in margins.items()}, "by": by}),
     )
 
 

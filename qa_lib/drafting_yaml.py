@@ -1,0 +1,151 @@
+"""The text of study.yaml and instrument.yaml of a draft; every guess bears the mark that ``qa check`` looks for."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from qa_lib.drafting_columns import Column, Scale, answer_scales, is_ambiguous, language_of
+from qa_lib.study.study import GUESS
+
+if TYPE_CHECKING:
+    from qa_lib.drafting import Draft, DraftItem
+
+CONTEXT = ("respondent", "duration", "weight", "language")
+
+_PERIOD_IN_NAME = re.compile(r"((?:19|20)\d{2}(?:-(?:Q[1-4]|W\d{2}|(?:0[1-9]|1[0-2])(?:-\d{2})?))?)(?!\d)")
+_REASONS = {"comment": "free text", "personal": "likely personal data", "other": "neither an item nor a segment"}
+
+
+def instrument_yaml(draft: Draft, name: str) -> str:
+    scales = {_scale_name(item.scale): item.scale for item in draft.items}
+    lines = [f"name: {_flow({'en': name})}", "scales:"]
+    for label, scale in scales.items():
+        lines += _scale_lines(label, scale)
+    lines.append(f"dimensions:  {GUESS} they rest on {draft.how}; name them in every language")
+    lines += [f"  - {_flow({'id': dimension, 'name': dict(words)})}" for dimension, words in draft.dimensions.items()]
+    if not draft.dimensions:
+        lines[-1] = "dimensions: []"
+    checks = [item for item in draft.items if item.attention is not None]
+    if checks:
+        lines.append("attention_checks:")
+        lines += [
+            f"  - {_flow({'id': item.id, 'answer': item.attention, 'columns': list(item.columns)})}"
+            f"  {GUESS} an attention check; the right answer is the most frequent one"
+            for item in checks
+        ]
+    lines.append("items:")
+    for item in draft.items:
+        if item.attention is None:
+            lines += _item_lines(item)
+    return "\n".join(lines) + "\n"
+
+
+def _scale_name(scale: Scale) -> str:
+    words = {code: dict(names) for code, names in scale.labels.items()}
+    for name, by_language in answer_scales().items():
+        if words and words == {c + 1: {g: w[c] for g, w in by_language.items()} for c in range(len(words))}:
+            return name
+    codes = "_".join(re.sub(r"\W", "m", code) for code in scale.missing)
+    labelled = f"_{zlib.crc32(str(sorted(words.items())).encode()):08x}" if words else ""
+    return f"from{scale.low}to{scale.high}{labelled}{'_' + codes if codes else ''}"[:60]
+
+
+def _scale_lines(name: str, scale: Scale) -> list[str]:
+    lines = [f"  {name}:", f"    min: {scale.low}", f"    max: {scale.high}  {GUESS} from the answers found"]
+    if scale.labels:
+        lines.append("    labels:")
+        lines += [f"      {code}: {_flow(dict(words))}" for code, words in sorted(scale.labels.items())]
+    if scale.missing:
+        lines.append(f"    missing_codes: {_flow(list(scale.missing))}  {GUESS} they stand for no answer")
+    return lines
+
+
+def _item_lines(item: DraftItem) -> list[str]:
+    lines = [f"  - id: {item.id}", f"    scale: {_scale_name(item.scale)}"]
+    if item.outcome:
+        lines += ["    role: outcome", f"    outcome: {item.outcome}  {GUESS} by its name or wording"]
+    elif item.dimension:
+        lines.append(f"    dimension: {item.dimension}")
+    else:
+        lines.append(f"    role: other  {GUESS} it belongs to no dimension")
+    if item.reverse:
+        lines.append(f"    reverse: true  {GUESS} it runs against its dimension")
+    if item.optional:
+        lines.append("    optional: true")
+    if item.columns != (item.id,):
+        lines.append(f"    columns: {_flow(list(item.columns))}")
+    if item.wording:
+        lines.append(f"    wording: {_flow(dict(item.wording))}")
+    return lines
+
+
+def study_yaml(draft: Draft, name: str) -> str:
+    lines = [
+        f"title: {_flow(dict.fromkeys(('en', 'zh'), name))}  {GUESS} the folder's name",
+        f"languages: {_flow(list(draft.languages))}",
+        _period_line(draft),
+    ]
+    named = {kind: [c.name for c in draft.context[kind] if not c.recognised] for kind in CONTEXT}
+    if weights := named.pop("weight"):
+        lines.append(f"weight: {_flow(weights)}  {GUESS} respondents' weights")
+    if any(named.values()):
+        lines.append(f"columns: {_flow({kind: names for kind, names in named.items() if names})}")
+    lines += list(_segment_lines(draft.segments))
+    for column in draft.left_out:
+        shown = re.sub(r"\s+", " ", column.name)[:80]
+        lines.append(f"# left out: {shown} ({_REASONS[column.kind]})")
+    return "\n".join(lines) + "\n"
+
+
+def _period_line(draft: Draft) -> str:
+    dates = draft.context["date"]
+    if any(date.recognised for date in dates):
+        return "period: {column: date}"
+    if dates:
+        date = dates[0]
+        if is_ambiguous(date.texts.dropna()):
+            return f"period: {_flow({'column': date.name, 'format': '%m/%d/%Y'})}  {GUESS} the month stands first"
+        return f"period: {_flow({'column': date.name})}"
+    stems = [_PERIOD_IN_NAME.search(file.name) for file in draft.files]
+    if all(stems):
+        return (
+            f"period: {_flow({'file_pattern': _PERIOD_IN_NAME.pattern})}  {GUESS} the period stands in the file's name"
+        )
+    year = _year_of(draft.files[0])
+    return f"period: {_flow({'value': year})}  {GUESS} no column holds a date; this is the year of the file"
+
+
+def _year_of(file: Path) -> str:
+    from datetime import UTC, datetime
+
+    return str(datetime.fromtimestamp(file.stat().st_mtime, UTC).year)
+
+
+def _segment_lines(segments: Iterable[tuple[Column, ...]]) -> Iterable[str]:
+    taken: set[str] = set()
+    for place, columns in enumerate(segments):
+        column = columns[0]
+        if place == 0:
+            yield f"segments:  {GUESS} columns with few different values"
+        plain = re.sub(r"\W+", "_", column.name, flags=re.ASCII).strip("_").lower()[:40]
+        plain = plain if re.match(r"[a-z]", plain) and plain not in taken else f"segment{place + 1}"
+        taken.add(plain)
+        names = {language_of(c.name): c.name for c in reversed(columns)}
+        yield f"  - {_flow({'id': plain, 'name': names, 'columns': [c.name for c in columns]})}"
+
+
+def _flow(value: object) -> str:
+    """A value as YAML on one line, in which every text is quoted."""
+    return (
+        yaml.safe_dump(
+            value, default_flow_style=True, allow_unicode=True, width=float("inf"), sort_keys=False, default_style=None
+        )
+        .removesuffix("\n...\n")
+        .strip()
+    )

@@ -1,0 +1,151 @@
+"""From an export to a drafted study: items, scales, dimensions, reversed keys, outcomes; every guess marked."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyreadstat
+import pytest
+from typer.testing import CliRunner
+
+import qa_lib as qa
+from qa_lib.cli import app
+from qa_lib.drafting import draft
+from qa_lib.errors import StudyError
+from qa_lib.study.study import GUESS, check
+
+DEMO = Path(__file__).parent.parent / "data" / "raw" / "demo" / "responses"
+WORDS = {1: "Very dissatisfied", 2: "Dissatisfied", 3: "Neither", 4: "Satisfied", 5: "Very satisfied"}
+
+
+def survey(n=120, seed=3):
+    """Two dimensions of four items, the last of the second reversed, an outcome and context of every kind."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(size=(n, 2))
+    answers = np.clip(np.rint(3 + truth[:, [0] * 4 + [1] * 4] + rng.normal(scale=0.7, size=(n, 8))), 1, 5).astype(int)
+    answers[:, -1] = 6 - answers[:, -1]
+    table = pd.DataFrame(answers, columns=[f"speed_{i}" for i in range(1, 5)] + [f"care_{i}" for i in range(1, 5)])
+    overall = np.clip(np.rint(3 + truth.sum(axis=1) / 2 + rng.normal(scale=0.5, size=n)), 1, 5).astype(int)
+    return table.assign(
+        overall_satisfaction=overall,
+        respondent_id=[f"r{i}" for i in range(n)],
+        date=[f"2026-10-{1 + i % 28:02d}" for i in range(n)],
+        branch=rng.choice(["north", "south", "west"], n),
+        email=[f"person{i}@example.org" for i in range(n)],
+        remarks=[f"I waited {i} minutes and nobody came to help me" for i in range(n)],
+    )
+
+
+def made(tmp_path, table, name="export.csv"):
+    file = tmp_path / name
+    table.to_csv(file, index=False)
+    return draft(file)
+
+
+def test_what_columns_hold_is_recognised(tmp_path):
+    found = made(tmp_path, survey())
+    by_dimension = {name: [item.id for item in found.items if item.dimension == name] for name in found.dimensions}
+    assert by_dimension == {name: [f"{name}_{i}" for i in range(1, 5)] for name in ("speed", "care")}
+    assert [item.id for item in found.items if item.reverse] == ["care_4"]
+    assert {item.outcome: item.id for item in found.items if item.outcome} == {"satisfaction": "overall_satisfaction"}
+    assert [segment[0].name for segment in found.segments] == ["branch"]
+    assert {column.name: column.kind for column in found.left_out} == {"email": "personal", "remarks": "comment"}
+    assert [column.name for column in found.context["respondent"]] == ["respondent_id"]
+
+
+def test_words_become_the_scale_they_belong_to_and_rare_words_no_answer(tmp_path):
+    table = survey()
+    for column in table.columns[:9]:
+        table[column] = table[column].map(WORDS)
+    table.loc[3:5, "speed_1"] = "N/A"
+    found = made(tmp_path, table)
+    first = next(item for item in found.items if item.id == "speed_1")
+    assert (first.scale.low, first.scale.high, first.scale.missing) == (1, 5, ("N/A",))
+    assert np.isnan(first.codes[3:6]).all()
+    assert np.nanmax(first.codes) == 5
+
+
+def test_labels_and_wording_of_an_spss_file_are_used(tmp_path):
+    file = tmp_path / "export.sav"
+    table = survey().drop(columns=["remarks"])
+    names = dict.fromkeys(table.columns[:8], WORDS)
+    pyreadstat.write_sav(table, file, variable_value_labels=names, column_labels={"speed_1": "Was it quick?"})
+    first = draft(file).items[0]
+    assert first.wording == {"en": "Was it quick?"}
+    assert first.scale.labels[5] == {"en": "Very satisfied"}
+
+
+def test_columns_without_names_are_grouped_by_a_factor_analysis(tmp_path):
+    table = survey(n=400)
+    found = made(tmp_path, table.rename(columns={name: f"Q{i + 1}" for i, name in enumerate(table.columns[:8])}))
+    groups = pd.Series({item.id: item.dimension for item in found.items if item.dimension})
+    assert "factor analysis" in found.how
+    assert groups["Q1":"Q4"].nunique() == groups["Q5":"Q8"].nunique() == 1
+    assert groups["Q1"] != groups["Q5"]
+
+
+def test_exports_in_two_languages_become_one_instrument(tmp_path):
+    exports = [DEMO / "2026-10_qualtrics_en.csv", DEMO / "2026-10_wjx.csv"]
+    study = qa.read_study(draft(exports).write(tmp_path / "raw" / "both"))
+    shipped = qa.read_study(DEMO.parent)
+    assert study.instrument.dimensions == shipped.instrument.dimensions
+    found, known = (s.responses("2026-10").data for s in (study, shipped))
+    items = [item for items in shipped.instrument.dimensions.values() for item in items]
+    order = ["source_file", "source_row"]
+    mine, theirs = (data.sort_values(order)[items].to_numpy() for data in (found, known))
+    np.testing.assert_array_equal(mine, theirs)
+    assert found["branch"].value_counts().to_dict() == known["branch"].value_counts().to_dict()
+
+
+def test_big_five_reversed_keys_are_those_of_the_authors(shared_data):
+    found = draft(shared_data("psych_bfi/bfi.csv"))
+    keys = pd.read_csv(shared_data("psych_bfi/bfi_dictionary.csv"), index_col=0)["Keying"]
+    turned = keys[(keys == -1) & ~keys.index.str.startswith("N")]  # all of N count one way: no item runs against it
+    assert {item.id for item in found.items if item.reverse} == set(turned.index)
+    assert list(found.dimensions) == ["A", "C", "E", "N", "O"]
+
+
+@pytest.mark.parametrize(
+    ("export", "dimensions"),
+    [
+        ("corp_rep/corp_rep_data.csv", {"csor", "attr", "perf", "qual", "like", "comp", "switch"}),
+        ("ecsi_bank_satisfaction/satisfaction.csv", {"imag", "expe", "qual", "val"}),
+        ("ecsi_mobi/mobi.csv", {"CUEX", "IMAG", "PERQ", "PERV"}),
+        ("water_r4h2o/customer_survey.csv", {"p", "t", "f"}),
+    ],
+)
+def test_real_exports_can_be_read_as_drafted(shared_data, tmp_path, export, dimensions):
+    study = qa.read_study(draft(shared_data(export)).write(tmp_path / "raw" / "drafted"))
+    assert set(study.instrument.dimensions) == dimensions
+    findings = check(study)
+    assert "error" not in set(findings["severity"])
+    marks = sum((study.path / name).read_text("utf-8").count(GUESS) for name in ("study.yaml", "instrument.yaml"))
+    assert (findings["severity"] == "confirm").sum() == marks > 2
+
+
+def test_three_commands_lead_to_a_study_without_errors(tmp_path):
+    file = tmp_path / "export.csv"
+    survey().to_csv(file, index=False)
+    folder = str(tmp_path / "raw" / "mine")
+    run = CliRunner()
+    created = run.invoke(app, ["new", folder, "--from", str(file)])
+    assert created.exit_code == 0, created.output
+    checked = run.invoke(app, ["check", folder])
+    assert checked.exit_code == 0, checked.output
+    assert "reverse: true: it runs against its dimension" in checked.output
+    again = run.invoke(app, ["new", folder, "--from", str(file)])
+    assert isinstance(again.exception, StudyError)
+    assert "exists already" in str(again.exception)
+
+
+def test_hostile_names_stay_text(tmp_path):
+    table = survey().rename(
+        columns={"branch": "x: [1\n# y", "speed_1": "=HYPERLINK(1)_1", "speed_2": "=HYPERLINK(1)_2"}
+    )
+    study = qa.read_study(made(tmp_path, table).write(tmp_path / "raw" / "hostile"))
+    assert "error" not in set(check(study)["severity"])
+
+
+def test_a_file_without_items_is_refused(tmp_path):
+    with pytest.raises(StudyError, match="no column looks like an item"):
+        made(tmp_path, pd.DataFrame({"name": ["a", "b"], "price": [1.5, 2.5]}))
