@@ -51,7 +51,8 @@ _ROOMS = {
         "composite": ("composite",),
         "actions": ("action_effects",),
         "weighting": ("rake", "response_rates", "makeup", "makeup_drift", "standardise"),
-        "planning": ("sample_size",),
+        "planning": ("sample_size", "precision_reached"),
+        "restatement": ("figures", "restated"),
     },
     "operations": {
         "kpis": ("kpis", "kpi_cases", "pareto"),

@@ -24,8 +24,8 @@ from qa_lib.study.dialects import dialect_of, question_number
 from qa_lib.study.files import read_export
 from qa_lib.study.instrument import template
 from qa_lib.sufficient.moments import moments
-from qa_lib.trust.dimensionality import parallel_analysis
 from qa_lib.trust.factors import efa
+from qa_lib.trust.retention import parallel_analysis
 
 _ALL_IN_ALL = r"overall|all in all|in general|总体|总的来说|整体|综合"
 _OUTCOMES = {

@@ -78,3 +78,13 @@ def test_bad_input_is_named():
     }.items():
         with pytest.raises(ResponseError, match=message):
             call()
+
+
+def test_the_lowest_is_first_where_low_is_good():
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"agent": np.repeat(list("abc"), 50), "hours": rng.normal(np.repeat([2, 4, 3], 50), 0.5)})
+    table = qa.league_table(data, "agent", "hours", better="lower").tidy()
+    assert table["term"].tolist() == ["a", "c", "b"]
+    assert table[["rank", "rank_low", "rank_high"]].to_numpy().tolist() == [[1] * 3, [2] * 3, [3] * 3]
+    with pytest.raises(ResponseError, match="better is 'fast'"):
+        qa.league_table(data, "agent", "hours", better="fast")

@@ -83,17 +83,23 @@ def _share(kpi: Kpi, data: pd.DataFrame, as_of: pd.Timestamp, spec: KpiSpec, wro
 
 def _repeat(kpi: Kpi, data: pd.DataFrame, as_of: pd.Timestamp, spec: KpiSpec, wrong: list[dict]) -> Cases:
     """1 where the same customer raised the same problem within the window before; NaN without a customer."""
-    at = spec.tables[kpi.table].at
-    order = data[[kpi.customer, kpi.problem, at]].reset_index(drop=True).sort_values(at, kind="stable")
-    gap = order.groupby([kpi.customer, kpi.problem], sort=False)[at].diff()
-    repeat = (gap <= pd.Timedelta(days=kpi.window_days)).astype(float)
-    repeat[~(_filled(order[kpi.customer]) & _filled(order[kpi.problem]))] = np.nan
-    return Cases(repeat.sort_index().to_numpy())
+    customer, problem = (pd.factorize(data[name].where(_filled(data[name])))[0] for name in (kpi.customer, kpi.problem))
+    known = (customer >= 0) & (problem >= 0)
+    case = customer.astype(np.int64) * (problem.max() + 1) + problem
+    moment = data[spec.tables[kpi.table].at].to_numpy()
+    order = np.lexsort((moment, case))
+    near = np.diff(moment[order]) <= np.timedelta64(round(kpi.window_days * 86400), "s")
+    repeat = np.zeros(len(data))
+    repeat[order[1:]] = near & (np.diff(case[order]) == 0)
+    return Cases(np.where(known, repeat, np.nan))
 
 
 def _number(kpi: Kpi, data: pd.DataFrame, as_of: pd.Timestamp, spec: KpiSpec, wrong: list[dict]) -> Cases:
     value = pd.to_numeric(data[kpi.column], errors="coerce").to_numpy(float)
-    return Cases(value, unit=data[kpi.unit_of].to_numpy() if kpi.unit_of else None)
+    if not kpi.unit_of:
+        return Cases(value)
+    unit = pd.factorize(data[kpi.unit_of])[0]
+    return Cases(np.where(unit < 0, np.nan, value), unit=unit)
 
 
 def _throughput(kpi: Kpi, data: pd.DataFrame, as_of: pd.Timestamp, spec: KpiSpec, wrong: list[dict]) -> Cases:

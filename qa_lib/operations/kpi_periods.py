@@ -14,7 +14,6 @@ from qa_lib.operations.kpi_spec import Kpi
 from qa_lib.study.dates import labels, span, unit_of
 
 UNITS = {"D": "day", "W": "week", "M": "month", "Q": "quarter", "Y": "year"}
-_FORMATS = {"D": "%Y-%m-%d", "M": "%Y-%m", "Q": "%Y-Q%q", "Y": "%Y"}
 Key = tuple  # (period, group values …)
 
 
@@ -51,31 +50,59 @@ def read_period(period: str | int | None) -> Periods:
 
 
 def period_labels(moments: pd.Series, unit: str | None) -> pd.Series:
-    """The period of every moment; written once per distinct period, for a million moments take their time."""
+    """The period of every moment, missing where the moment is."""
     if unit is None:
         return pd.Series("all", index=moments.index)
+    code, names = _period_codes(moments, unit)
+    return pd.Series(np.append(names, None).astype(object)[code], index=moments.index)
+
+
+def _period_codes(moments: pd.Series, unit: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """A number for the period of every moment (−1 where missing) and the periods' names, in order of time.
+
+    Integer arithmetic on the epoch, since a million labels take seconds to write.
+    """
+    missing = moments.isna().to_numpy()
+    if unit is None:
+        return np.where(missing, -1, 0), np.array(["all"], dtype=object)
+    steps = moments.to_numpy({"W": "M8[D]", "Q": "M8[M]"}.get(unit, f"M8[{unit}]")).astype(np.int64)
     if unit == "W":
-        day = moments.dt.normalize()
-        monday, unique = pd.factorize(day - pd.to_timedelta(day.dt.day_of_week, unit="D"))
-        return pd.Series(pd.DatetimeIndex(unique).strftime("%G-W%V").to_numpy()[monday], index=moments.index)
-    code, unique = pd.factorize(moments.dt.to_period(unit))
-    return pd.Series(pd.PeriodIndex(unique).strftime(_FORMATS[unit])[code], index=moments.index)
+        steps = (steps + 3) // 7  # 1970-01-01 was a Thursday
+    elif unit == "Q":
+        steps = steps // 3
+    lowest = steps[~missing].min(initial=steps.max(initial=0))
+    present = np.flatnonzero(np.bincount(steps[~missing] - lowest)) + lowest
+    code = np.where(missing, -1, np.searchsorted(present, steps))
+    days = {"W": present * 7 - 3, "Q": present * 3}.get(unit, present)
+    starts = pd.Series(days.astype({"W": "M8[D]", "Q": "M8[M]"}.get(unit, f"M8[{unit}]")).astype("M8[s]"))
+    return code, labels(starts, UNITS[unit]).to_numpy(dtype=object)
 
 
 def grouped(data: pd.DataFrame, at: str, by: Sequence[str], periods: Periods) -> dict[Key, np.ndarray] | None:
     """Row positions per (period, group…), in order; None when the table lacks a grouping column."""
     if any(column not in data for column in by):
         return None
-    moments = data[at]
-    keys = pd.DataFrame({column: data[column].to_numpy() for column in by}, index=data.index)
-    places = np.flatnonzero(moments.notna().to_numpy())
+    code, names = _period_codes(data[at], periods.unit)
+    if not len(names):
+        return {}
     if periods.wanted is not None:
-        first, last = span(periods.wanted[0])[0], span(periods.wanted[-1])[1]
-        places = np.flatnonzero(((moments >= first) & (moments <= last)).to_numpy())
-    keys = keys.iloc[places]
-    keys.insert(0, "period", period_labels(moments.iloc[places], periods.unit).to_numpy())
-    found = keys.groupby(list(keys.columns), sort=True).indices
-    return {key if isinstance(key, tuple) else (key,): places[rows] for key, rows in found.items()}
+        code = np.where(np.isin(names, periods.wanted)[code], code, -1)
+    levels, known = [names], code >= 0
+    for column in by:
+        level, values = pd.factorize(data[column], sort=True)
+        known &= level >= 0
+        code = code * len(values) + level
+        levels.append(np.asarray(values, dtype=object))
+    places = np.flatnonzero(known)
+    if not len(places):
+        return {}
+    order = places[np.argsort(code[places], kind="stable")]
+    found, starts = np.unique(code[order], return_index=True)
+    keys = zip(
+        *(level[at] for level, at in zip(levels, np.unravel_index(found, [len(v) for v in levels]), strict=True)),
+        strict=True,
+    )
+    return dict(zip(keys, np.split(order, starts[1:]), strict=True))
 
 
 @lru_cache(maxsize=4096)

@@ -55,7 +55,8 @@ def enter(entries: list[dict], file: str, rows, column: str, before, after, reas
 
 def _times(name: str, raw: pd.Series, timezone: str | None, entries: list[dict]) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(raw):
-        return raw.dt.tz_convert(timezone).dt.tz_localize(None) if raw.dt.tz is not None else raw
+        naive = raw.dt.tz_convert(timezone).dt.tz_localize(None) if raw.dt.tz is not None else raw
+        return naive.dt.as_unit("us")  # one unit for all columns, else every comparison converts
     text = raw.astype("string").str.strip().replace("", pd.NA)
     offset = text.str.extract(f"({_OFFSET})", expand=False)
     zoned = offset.notna()

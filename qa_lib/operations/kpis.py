@@ -304,8 +304,7 @@ def _estimate(kpi: Kpi, cases: Cases, places: np.ndarray, conf_level: float) -> 
         agent_days = np.unique(value[known], return_counts=True)[1]
         return numbers.mean(agent_days.astype(float), conf_level)
     if kpi.kind == "consistency":
-        both = known & ~pd.isna(cases.unit[places])
-        return numbers.between_share(value[both], cases.unit[places][both].astype(str), conf_level)
+        return numbers.between_share(value[known], cases.unit[places][known], conf_level)
     value = value[known]
     if kpi.kind == "top_box":
         return numbers.share(value >= kpi.limit, conf_level)

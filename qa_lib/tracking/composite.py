@@ -301,7 +301,10 @@ def _weights_table(root: Node, tree: _Weigher, whole: pd.Series) -> pd.DataFrame
         method, ratio = tree.methods.get(node.id, ("", np.nan))
         for child, weight in zip(node.children, tree.local.get(node.id, ()), strict=True):
             row = {"term": child.id, "parent": node.id, "weight": weight, "share": whole[child.leaves()].sum()}
-            rows.append(row | {"method": method, "consistency_ratio": ratio, "source": child.source})
+            rows.append(
+                row
+                | {"method": method, "consistency_ratio": ratio, "source": child.source, "touchpoint": child.touchpoint}
+            )
     return pd.DataFrame(rows)
 
 

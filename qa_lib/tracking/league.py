@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -99,6 +99,7 @@ def league_table(
     value: str | Sequence[str],
     weights: Weights = None,
     minimum_cell: int = 10,
+    better: Literal["higher", "lower"] = "higher",
     conf_level: float = 0.95,
     n_draws: int = 4000,
     seed: int = 20260101,
@@ -115,7 +116,8 @@ def league_table(
 
     Units with fewer than ``minimum_cell`` answers are hidden and used nowhere.
     ``tidy()``: term (unit), estimate, std_error, conf_low, conf_high, mean, n, n_effective, shrinkage (the share of
-    the unit's own mean in its estimate), rank (1 = highest), rank_low, rank_high.
+    the unit's own mean in its estimate), rank (1 = best: highest, or lowest where ``better`` says so), rank_low,
+    rank_high.
     Raises ``ResponseError`` for absent columns and when fewer than two units can be shown.
 
     >>> data = pd.DataFrame({"branch": ["A"] * 3 + ["B"] * 3 + ["C"] * 3, "x": [1, 2, 3, 3, 4, 5, 4, 5, 3]})
@@ -124,6 +126,9 @@ def league_table(
     """
     if unit not in data.columns:
         raise ResponseError(f"unit: there is no column {unit!r} in the data.")
+    if better not in ("higher", "lower"):
+        raise ResponseError(f"better is {better!r}; allowed are 'higher' and 'lower'.")
+    sign = 1.0 if better == "higher" else -1.0
     y = row_means(item_matrix(data, [value] if isinstance(value, str) else value))
     names, moments = unit_moments(data[unit], y, respondent_weights(weights, data))
     shown = moments.n >= minimum_cell
@@ -134,10 +139,16 @@ def league_table(
     moments = UnitMoments(*(part[shown] for part in moments))
     model = one_way_reml(moments)
     table = _predictions(names[shown], moments, model, conf_level)
-    low, high = _rank_intervals(moments, model, conf_level, n_draws, np.random.default_rng(seed))
-    table["rank"] = table["estimate"].rank(ascending=False, method="first").astype(int)
+    low, high = _rank_intervals(moments, model, sign, conf_level, n_draws, np.random.default_rng(seed))
+    table["rank"] = table["estimate"].rank(ascending=better == "lower", method="first").astype(int)
     table = table.assign(rank_low=low, rank_high=high).sort_values("rank", ignore_index=True)
-    settings = {"minimum_cell": minimum_cell, "n_draws": n_draws, "seed": seed, "conf_level": conf_level}
+    settings = {
+        "minimum_cell": minimum_cell,
+        "better": better,
+        "n_draws": n_draws,
+        "seed": seed,
+        "conf_level": conf_level,
+    }
     return LeagueTable(
         table,
         tuple(names[~shown]),
@@ -212,7 +223,7 @@ def _predictions(names: np.ndarray, units: UnitMoments, model: OneWay, conf_leve
 
 
 def _rank_intervals(
-    units: UnitMoments, model: OneWay, conf_level: float, n_draws: int, rng: np.random.Generator
+    units: UnitMoments, model: OneWay, sign: float, conf_level: float, n_draws: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest plausible rank of every unit (J,); the error of μ moves all units together."""
     count = len(units.mean)
@@ -221,7 +232,7 @@ def _rank_intervals(
     own = _shrinkage(units, model)
     mu = rng.normal(model.mean, np.sqrt(model.mean_variance), (n_draws, 1))
     noise = rng.standard_normal((n_draws, count)) * np.sqrt(model.between * (1 - own))
-    ranks = stats.rankdata(-(own * units.mean + (1 - own) * mu + noise), axis=1)
+    ranks = stats.rankdata(-sign * (own * units.mean + (1 - own) * mu + noise), axis=1)
     tail = (1 - conf_level) / 2
     low, high = np.quantile(ranks, [tail, 1 - tail], axis=0, method="inverted_cdf")
     return low.astype(int), high.astype(int)

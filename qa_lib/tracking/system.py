@@ -49,7 +49,8 @@ class Weighting(BaseModel):
 
 
 class Node(BaseModel):
-    """A part of the system: a group with ``children``, or an indicator (a column of the table)."""
+    """A part of the system: a group with ``children``, or an indicator (a column of the table), which may say where on
+    the customer's path it belongs (``touchpoint``) and to which ``element`` of the service."""
 
     model_config = ConfigDict(extra="forbid")
     id: str
@@ -57,6 +58,8 @@ class Node(BaseModel):
     weight: float | None = Field(default=None, ge=0)
     source: Literal["survey", "operations", "scorecard", "other"] | None = None
     note: str | None = None
+    touchpoint: str | None = None
+    element: Literal["hardware", "software", "people"] | None = None
     normalise: Normalise = Field(default_factory=Normalise)
     weighting: Weighting = Field(default_factory=Weighting)
     children: list[Node] = Field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The KPI table of a million tickets, against the same numbers by hand in pandas: prints seconds and their ratio."""
+"""The KPI table of a million tickets against the same numbers by hand in pandas: processor seconds and their ratio."""
 
 import time
 
@@ -8,6 +8,7 @@ import pandas as pd
 import qa_lib as qa
 
 N = 1_000_000
+ERRORS = ["information", "misleading", "execution", "result"]
 
 
 def simulated() -> pd.DataFrame:
@@ -25,7 +26,7 @@ def simulated() -> pd.DataFrame:
             "submitted": start, "first_response": start + first, "resolved": resolved,
             "promised": start + pd.Timedelta(days=2), "customer_id": rng.integers(0, 300_000, N),
             "problem": rng.choice(["bill", "fault", "move"], N), "contacts": rng.integers(1, 4, N),
-            "transferred": rng.random(N) < 0.1, "error": np.where(rng.random(N) < 0.05, "data", None),
+            "transferred": rng.random(N) < 0.1, "error": np.where(rng.random(N) < 0.05, rng.choice(ERRORS, N), None),
             "csat": rng.integers(1, 6, N).astype(float),
         }
     )  # fmt: skip
@@ -43,6 +44,7 @@ def by_hand(tickets: pd.DataFrame) -> pd.DataFrame:
         same_day=data["resolved"].dt.date == data["submitted"].dt.date, wrong=data["error"].notna(),
         happy=data["csat"] >= 4,
     )  # fmt: skip
+    data = data.assign(**{error: data["error"] == error for error in ERRORS})
     gap = data.sort_values("submitted").groupby(["customer_id", "problem"])["submitted"].diff()
     data["repeat"] = gap <= pd.Timedelta(days=30)
     groups = data.groupby(["period", "branch"])
@@ -57,6 +59,7 @@ def by_hand(tickets: pd.DataFrame) -> pd.DataFrame:
         "wrong",
         "happy",
         "repeat",
+        *ERRORS,
     ]
     per_day = data.groupby(["period", "branch", "agent", data["resolved"].dt.date]).size()
     return pd.concat(
@@ -68,10 +71,10 @@ def by_hand(tickets: pd.DataFrame) -> pd.DataFrame:
 
 if __name__ == "__main__":
     records = simulated()
-    began = time.perf_counter()
+    began = time.process_time()
     qa.kpis({"tickets": records}, by="branch")
-    ours = time.perf_counter() - began
-    began = time.perf_counter()
+    ours = time.process_time() - began
+    began = time.process_time()
     by_hand(records)
-    pandas = time.perf_counter() - began
+    pandas = time.process_time() - began
     print(f"{N:,} tickets, 78 groups: qa.kpis {ours:.1f} s, by hand {pandas:.1f} s, {ours / pandas:.2f}")
