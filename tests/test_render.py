@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from small_books import ROOT, command, make_project, write_books, write_responses
 
@@ -13,6 +14,7 @@ import qa_lib as qa
 from qa_lib.errors import DataWarning, ModelError, RenderError
 from qa_lib.report import display, lock, plan, shared
 from qa_lib.report.kernel import KernelServer
+from qa_lib.report.pages import open_page
 
 BRANCHES = {"Harbour": 12, "Old Town": 9, "Tiny": 3}
 COUNT = """\
@@ -100,6 +102,28 @@ def test_an_analysis_is_computed_once_for_all_pages_that_ask(tmp_path, monkeypat
     assert len(calls) == 3
     assert shared.outcome(analysis, ([1, 2],), {"scale": 4}).result == 12
     assert shared.outcome(lambda: 5, (), {}).result == 5
+
+
+def test_every_result_of_the_pages_can_be_shared(tmp_path, monkeypatch):
+    """Results hold read-only mappings, which pickle refuses by itself: each must reach the folder, and come back."""
+    monkeypatch.setenv(shared.FOLDER, str(tmp_path))
+    page = open_page(ROOT / "data" / "raw" / "demo", "2026-10")
+    means = page.model_data()
+    asked = [
+        (qa.screen, (page.responses,)),
+        (qa.describe, (page.data, page.items)),
+        (qa.correlations, (means,)),
+        (qa.reliability, (page.data, page.dimensions)),
+        (qa.factorability, (page.data[page.items],)),
+        (qa.drivers, (means, "satisfaction", list(page.dimensions))),
+    ]
+    for n_kept, (analysis, arguments) in enumerate(asked, 1):
+        first = shared.outcome(analysis, arguments, {})
+        assert first.refusal is None
+        assert len(list(tmp_path.iterdir())) == n_kept, analysis.__name__
+        again = shared.outcome(analysis, arguments, {}).result
+        table, same = (result.tidy() if hasattr(result, "tidy") else result for result in (first.result, again))
+        pd.testing.assert_frame_equal(table, same, check_exact=True)
 
 
 def test_a_refusal_is_shared_and_other_errors_are_not(tmp_path, monkeypatch):

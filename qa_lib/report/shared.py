@@ -6,6 +6,7 @@ computes. The folder lives as long as the rendering, so that nothing in it can b
 
 from __future__ import annotations
 
+import copyreg
 import os
 import pickle
 import tempfile
@@ -13,12 +14,20 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import joblib
 
 from qa_lib.errors import QaError, QaWarning
 
 FOLDER = "QA_SHARED_RESULTS"
+
+
+def _read_only(content: dict) -> MappingProxyType:
+    return MappingProxyType(content)
+
+
+copyreg.pickle(MappingProxyType, lambda view: (_read_only, (dict(view),)))  # results hold such mappings
 
 
 @dataclass(frozen=True, slots=True)
