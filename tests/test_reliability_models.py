@@ -67,16 +67,29 @@ def test_ordinal_loadings_are_those_of_the_engine(real):
     corr = np.maximum(corr, corr.T)
     counts = pairs.tables.sum((1, 2))
     variances = (pairs.tables / counts[:, None, None] * pairs.influences(rho) ** 2).sum((1, 2)) / counts
-    loadings, by_corr, converged = ordinal.one_factor_dwls(corr, variances)
+    factor = ordinal.one_factor_dwls(corr, variances)
     engine = qa.cfa("f =~ " + " + ".join(data), data, estimator="WLSMV", std_lv=True).tidy()
-    np.testing.assert_allclose(loadings, engine.loc[engine["op"] == "=~", "estimate"], atol=1e-6)
-    assert converged
+    np.testing.assert_allclose(factor.loadings, engine.loc[engine["op"] == "=~", "estimate"], atol=1e-6)
+    assert factor.converged
     step = 1e-3 * np.eye(10)[3]
     moved = [np.zeros_like(corr), np.zeros_like(corr)]
     for change, sign in zip(moved, (1, -1), strict=True):
         change[np.triu_indices(5, 1)] = sign * step
-    up, down = (ordinal.one_factor_dwls(corr + change + change.T, variances)[0] for change in moved)
-    np.testing.assert_allclose((up - down) / 2e-3, by_corr[:, 3], atol=1e-5)
+    up, down = (ordinal.one_factor_dwls(corr + change + change.T, variances).loadings for change in moved)
+    np.testing.assert_allclose((up - down) / 2e-3, factor.by_correlation[:, 3], atol=1e-5)
+    up, down = (ordinal.one_factor_dwls(corr, variances * np.exp(sign * step)).loadings for sign in (1, -1))
+    np.testing.assert_allclose((up - down) / 2e-3, factor.by_log_variance[:, 3], atol=1e-5)
+
+
+def test_influence_on_a_correlation_is_that_of_one_more_respondent(real):
+    data = real["bfi_complete"][["N1", "N2"]].iloc[:400]
+    pairs = ordinal.TablePairs.of(qa.moments(data))
+    influence = ordinal.empirical_influence(pairs, pairs.correlations()[0])[0]
+    for respondent in (0, 7, 50):
+        step = 1e-3 * (np.arange(400) == respondent)
+        up, down = (qa.polychoric(data, weights=1 + sign * step).correlation.loc["N1", "N2"] for sign in (1, -1))
+        cell = data.iloc[respondent].to_numpy(int) - 1
+        assert influence[tuple(cell)] == pytest.approx(400 * (up - down) / 2e-3, abs=1e-5)
 
 
 def test_score_variance_is_that_of_the_categories_and_its_slopes_are_right():

@@ -10,7 +10,14 @@ from scipy.optimize import least_squares
 from scipy.special import ndtr
 
 from qa_lib.errors import InadmissibleWarning, NotConvergedWarning
-from qa_lib.sufficient.bivariate import bivariate_cdf, bivariate_density, normal_density
+from qa_lib.sufficient.bivariate import (
+    bivariate_cdf,
+    bivariate_density,
+    cell_derivatives,
+    cell_probabilities,
+    normal_density,
+    threshold_derivatives,
+)
 from qa_lib.sufficient.latent import TablePairs
 from qa_lib.sufficient.moments import Moments
 from qa_lib.sufficient.twostep import threshold_influence
@@ -66,9 +73,19 @@ def score_variance(thresholds: np.ndarray, corr: np.ndarray) -> Slopes:
     return Slopes(float(total), density, by_threshold)
 
 
-def one_factor_dwls(corr: np.ndarray, variances: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Loadings (p,) of one factor of variance one by diagonally weighted least squares, as WLSMV estimates them
-    (Muthén, du Toit and Spisic 1997): their derivatives by the correlations (p, pairs), and whether it converged.
+@dataclass(frozen=True, slots=True)
+class OrdinalFactor:
+    """Loadings (p,), their derivatives by the correlations and by the logarithms of these' variances (p, pairs)."""
+
+    loadings: np.ndarray
+    by_correlation: np.ndarray
+    by_log_variance: np.ndarray
+    converged: bool
+
+
+def one_factor_dwls(corr: np.ndarray, variances: np.ndarray) -> OrdinalFactor:
+    """One factor of variance one by diagonally weighted least squares, as WLSMV estimates it (Muthén, du Toit and
+    Spisic 1997).
 
     variances : (pairs,) of the correlations, in the order of ``np.triu_indices(p, 1)``.
     """
@@ -89,7 +106,39 @@ def one_factor_dwls(corr: np.ndarray, variances: np.ndarray) -> tuple[np.ndarray
     slope = jacobian(found.x)
     hessian = slope.T @ slope
     hessian[first, second] = hessian[second, first] = hessian[first, second] + root * residual(found.x)
-    return found.x, np.linalg.pinv(hessian) @ slope.T * root, bool(found.success)
+    lever = np.linalg.pinv(hessian) @ slope.T
+    return OrdinalFactor(found.x, lever * root, lever * residual(found.x), bool(found.success))
+
+
+def empirical_influence(pairs: TablePairs, rho: np.ndarray) -> np.ndarray:
+    """How one more respondent in each cell moves each correlation (times n): (pairs, K, K).
+
+    As ``pairs.influences``, which takes the curvature of the likelihood as expected under normal variables behind the
+    answers; here it is that of the tables at hand (White 1982, doi:10.2307/1912526), so that errors hold where they are
+    not normal.
+    """
+    share = pairs.tables / pairs.tables.sum((1, 2), keepdims=True)
+    p = np.maximum(cell_probabilities(*pairs.thresholds, rho), np.finfo(float).eps)
+    slope, curve = cell_derivatives(*pairs.thresholds, rho)
+    score = np.where(share > 0, slope / p, 0.0)
+    information = (share * (score**2 - curve / p)).sum((1, 2), keepdims=True)
+    moved = score
+    for side in (0, 1):
+        own, other = pairs.thresholds[side], pairs.thresholds[1 - side]
+        weight, mine = ((part if side == 0 else part.transpose(0, 2, 1)) for part in (share / p, score))
+        by_rho = threshold_derivatives(own, other, rho)
+        crossed = _threshold_curves(own, other, rho)
+        by_threshold = (-np.diff(weight, axis=1) * crossed + np.diff(weight * mine, axis=1) * by_rho).sum(2)
+        owed = np.einsum("pak,pk->pa", pairs.moves[side], by_threshold)
+        moved = moved + (owed[:, :, None] if side == 0 else owed[:, None, :])
+    return moved / information
+
+
+def _threshold_curves(first: np.ndarray, second: np.ndarray, rho: np.ndarray) -> np.ndarray:
+    """∂²P(a = k, b)/∂(threshold k of the first item)∂ρ: pairs × (K - 1) × L."""
+    h, k, r = first[:, :, None], second[:, None, :], rho[:, None, None]
+    slope = -(h - r * k) / (1 - r * r) * bivariate_density(h, k, r)
+    return np.diff(np.pad(slope, ((0, 0), (0, 0), (1, 1))), axis=2)
 
 
 def not_ordinal(moments: Moments) -> list[str]:
@@ -104,8 +153,8 @@ def not_ordinal(moments: Moments) -> list[str]:
 def ordinal_coefficients(name: str, moments: Moments, respondents: Respondents | None) -> list[Coefficient]:
     """``alpha_ordinal`` and ``omega_ordinal`` of one dimension, without standard errors when there are no respondents.
 
-    The error is that of the delta method on Muthén's (1984) influences of every respondent on thresholds and
-    polychoric correlations, so that it assumes nothing but them; the weights of the least squares count as known.
+    The error is that of the delta method on the influence of every respondent on thresholds, polychoric correlations
+    and the weights of least squares, so that it holds where the variables behind the answers are not normal.
     """
     p = len(moments.items)
     pairs = TablePairs.of(moments)
@@ -115,32 +164,37 @@ def ordinal_coefficients(name: str, moments: Moments, respondents: Respondents |
     corr[first, second] = corr[second, first] = rho
     if problem := _matrix_problem(name, corr, converged):
         return [Coefficient("alpha_ordinal", note=problem), Coefficient("omega_ordinal", note=problem)]
-    cells = pairs.influences(rho)
-    errors = None if respondents is None else _Errors.of(pairs, cells, respondents, moments.effective_n)
-    by_rho = np.full(len(rho), 2 * p**2 / (p - 1) / corr.sum() ** 2)
-    alpha_error = np.nan if errors is None else errors.of_gradient(by_rho)
-    return [Coefficient("alpha_ordinal", float(alpha(corr)), alpha_error), _omega(name, pairs, corr, cells, errors)]
+    errors = None if respondents is None else _Errors.of(pairs, respondents, moments.effective_n)
+    moves = empirical_influence(pairs, rho)
+    slope = 2 * p**2 / (p - 1) / corr.sum() ** 2
+    alpha_error = np.nan if errors is None else errors.of_influence(slope * moves)
+    return [Coefficient("alpha_ordinal", float(alpha(corr)), alpha_error), _omega(name, pairs, corr, moves, errors)]
 
 
-def _omega(name: str, pairs: TablePairs, corr: np.ndarray, cells: np.ndarray, errors: _Errors | None) -> Coefficient:
+def _omega(name: str, pairs: TablePairs, corr: np.ndarray, moves: np.ndarray, errors: _Errors | None) -> Coefficient:
     """Omega of Green and Yang (2009, eq. 21): variance of the total that the factor explains, over all of it."""
     if len(corr) < 3:
         return Coefficient("omega_ordinal", note="two_items")
-    counts = pairs.tables.sum((1, 2))
-    variances = (pairs.tables / counts[:, None, None] * cells**2).sum((1, 2)) / counts
-    loadings, by_corr, converged = one_factor_dwls(corr, variances)
-    if problem := _model_problem(name, pairs.items, loadings, converged):
+    upper = np.triu_indices(len(corr), 1)
+    counts = pairs.tables.sum((1, 2), keepdims=True)
+    squares = pairs.influences(corr[upper]) ** 2
+    spread = (pairs.tables / counts * squares).sum((1, 2), keepdims=True)
+    factor = one_factor_dwls(corr, (spread / counts)[:, 0, 0])
+    if problem := _model_problem(name, pairs.items, factor):
         return Coefficient("omega_ordinal", note=problem)
     thresholds = np.vstack([pairs.thresholds[0][:1], pairs.thresholds[1][: len(corr) - 1]])
-    true, observed = score_variance(thresholds, np.outer(loadings, loadings)), score_variance(thresholds, corr)
+    observed = score_variance(thresholds, corr)
+    true = score_variance(thresholds, np.outer(factor.loadings, factor.loadings))
     omega = true.total / observed.total
     if errors is None:
         return Coefficient("omega_ordinal", omega)
-    by_observed = observed.by_correlation[np.triu_indices(len(corr), 1)]
-    by_rho = 2 * (true.by_correlation @ loadings) @ by_corr - 2 * omega * by_observed
+    by_loading = 2 * true.by_correlation @ factor.loadings
+    by_rho = by_loading @ factor.by_correlation - 2 * omega * observed.by_correlation[upper]
+    by_log_variance = by_loading @ factor.by_log_variance
+    on_cells = by_rho[:, None, None] * moves + by_log_variance[:, None, None] * (squares / spread - 1)
     by_threshold = true.by_threshold - omega * observed.by_threshold
     return Coefficient(
-        "omega_ordinal", omega, errors.of_gradient(by_rho / observed.total, by_threshold / observed.total)
+        "omega_ordinal", omega, errors.of_influence(on_cells / observed.total, by_threshold / observed.total)
     )
 
 
@@ -159,13 +213,14 @@ def _matrix_problem(name: str, corr: np.ndarray, converged: bool) -> str:
     return ""
 
 
-def _model_problem(name: str, items: list[str], loadings: np.ndarray, converged: bool) -> str:
-    if not converged:
+def _model_problem(name: str, items: list[str], factor: OrdinalFactor) -> str:
+    size = np.abs(factor.loadings)
+    if not factor.converged:
         message = f"{name}: the ordinal one-factor model did not converge; omega_ordinal is missing."
         warnings.warn(message, NotConvergedWarning, stacklevel=5)
         return "not_converged"
-    if np.abs(loadings).max() >= 1:
-        beyond = ", ".join(item for item, value in zip(items, np.abs(loadings), strict=True) if value >= 1)
+    if size.max() >= 1:
+        beyond = ", ".join(item for item, value in zip(items, size, strict=True) if value >= 1)
         message = (
             f"{name}: the ordinal one-factor model has a negative variance of {beyond} (Heywood case); omega_ordinal "
             "is missing."
@@ -177,33 +232,31 @@ def _model_problem(name: str, items: list[str], loadings: np.ndarray, converged:
 
 @dataclass(frozen=True, slots=True)
 class _Errors:
-    """Standard errors of functions of thresholds and correlations, from the answers' codes (n, p), whether there is an
-    answer (n, p), and the influence of each cell of each pair (pairs, K, K)."""
+    """Standard errors from influences: the answers' codes (n, p), whether there is an answer (n, p), the respondents'
+    weights (n,) and effective number, and the influences on each item's thresholds."""
 
     codes: np.ndarray
     seen: np.ndarray
     weights: np.ndarray
-    margins: tuple[np.ndarray, ...]
-    cells: np.ndarray
+    thresholds: tuple[np.ndarray, ...]
     n: float
 
     @classmethod
-    def of(cls, pairs: TablePairs, cells: np.ndarray, respondents: Respondents, n: float) -> _Errors:
+    def of(cls, pairs: TablePairs, respondents: Respondents, n: float) -> _Errors:
         seen, codes = ~np.isnan(respondents.x), np.zeros(respondents.x.shape, dtype=np.int8)
         for i, margin in enumerate(pairs.margins.values()):
             codes[seen[:, i], i] = np.searchsorted(margin.used, respondents.x[seen[:, i], i])
-        moves = tuple(threshold_influence(margin.thresholds) for margin in pairs.margins.values())
-        return cls(codes, seen, respondents.weights, moves, cells, n)
+        thresholds = tuple(threshold_influence(margin.thresholds) for margin in pairs.margins.values())
+        return cls(codes, seen, respondents.weights, thresholds, n)
 
-    def of_gradient(self, by_rho: np.ndarray, by_threshold: np.ndarray | None = None) -> float:
-        """From the gradient by correlations (pairs,) and thresholds (p, K - 1); respondents who did not answer an item
-        tell nothing of it, the others so much more."""
+    def of_influence(self, on_cells: np.ndarray, by_threshold: np.ndarray | None = None) -> float:
+        """Of what respondents move by the cell they are in, of each pair of items (pairs, K, K), and through the
+        thresholds (p, K - 1). Those who did not answer an item tell nothing of it, the others so much more."""
         moved = np.zeros(len(self.codes))
-        for i, move in enumerate(self.margins if by_threshold is not None else ()):
+        for i, move in enumerate(self.thresholds if by_threshold is not None else ()):
             moved += self._spread(self.seen[:, i], (move @ by_threshold[i, : move.shape[1]])[self.codes[:, i]])
-        for slope, cells, i, j in zip(by_rho, self.cells, *np.triu_indices(self.codes.shape[1], 1), strict=True):
-            both = self.seen[:, i] & self.seen[:, j]
-            moved += self._spread(both, slope * cells[self.codes[:, i], self.codes[:, j]])
+        for cells, i, j in zip(on_cells, *np.triu_indices(self.codes.shape[1], 1), strict=True):
+            moved += self._spread(self.seen[:, i] & self.seen[:, j], cells[self.codes[:, i], self.codes[:, j]])
         return float(np.sqrt(self.weights @ moved**2 / self.weights.sum() / self.n))
 
     def _spread(self, seen: np.ndarray, influence: np.ndarray) -> np.ndarray:
