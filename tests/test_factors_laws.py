@@ -9,6 +9,7 @@ import qa_lib as qa
 from qa_lib.errors import InadmissibleWarning, ModelError, NotConvergedWarning, ResponseError
 from qa_lib.trust.extraction import _minres, _ml, extract
 from qa_lib.trust.factor_measures import score_weights
+from qa_lib.trust.retention import random_correlations
 from qa_lib.trust.rotation import rotate
 
 PATTERN = np.array([[0.8, 0], [0.7, 0.1], [0.6, 0], [0.7, -0.1], [0, 0.7], [0.1, 0.6], [0, 0.8], [-0.1, 0.5]])
@@ -81,6 +82,15 @@ def test_a_stack_of_matrices_gives_each_ones_solution():
         together = extract(stack, 2, method)
         for i, corr in enumerate(stack):
             np.testing.assert_allclose(together.uniqueness[i], extract(corr, 2, method).uniqueness, atol=1e-7)
+
+
+@pytest.mark.parametrize("method", ["minres", "ml"])
+def test_extraction_converges_where_heywood_cases_abound(method):
+    """Random items have no factors to find: half the minima lie on the bounds."""
+    corr = random_correlations(60, 8, 200, np.random.default_rng(1))
+    found = extract(corr, 3, method)
+    assert found.converged.all()
+    assert found.heywood.any(axis=1).mean() > 0.3
 
 
 def test_data_moments_and_correlations_give_the_same_factors():

@@ -13,6 +13,8 @@ LOWEST_UNIQUENESS = 0.005
 MAX_STEPS = 200
 MAX_PASSES = 5000
 TOLERANCE = 1e-9
+ACCEPTED_SLOPE = 1e-6  # where rounding ends the descent
+NEAR = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +72,35 @@ def _newton(objective: Callable, x: np.ndarray, low: float, high: float) -> tupl
     live = np.arange(len(x))
     state = objective(x, live)
     for _ in range(MAX_STEPS):
-        held = (x[live] <= low) & (state[1] > 0) | (x[live] >= high) & (state[1] < 0)
-        done = np.abs(np.where(held, 0, state[1])).max(-1) < TOLERANCE
-        converged[live[done]] = True
-        live, state, held = live[~done], tuple(part[~done] for part in state), held[~done]
+        inner = _inner_slope(x[live], state[1], low, high)
+        converged[live] = inner < ACCEPTED_SLOPE
+        rest = inner > TOLERANCE
+        live, state = live[rest], tuple(part[rest] for part in state)
         if not live.size:
             break
-        direction = _newton_direction(np.where(held, 0, state[1]), state[2], held)
+        direction = _newton_direction(x[live], *state[1:], low, high)
         x[live], state, moved = _line_search(objective, x[live], live, state, direction, low, high)
         live, state = live[moved], tuple(part[moved] for part in state)
     return x, converged
 
 
-def _newton_direction(gradient: np.ndarray, hessian: np.ndarray, held: np.ndarray) -> np.ndarray:
+def _inner_slope(x: np.ndarray, gradient: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Largest slope (s,) that does not push against a bound."""
+    held = (x <= low) & (gradient > 0) | (x >= high) & (gradient < 0)
+    return np.abs(np.where(held, 0, gradient)).max(-1)
+
+
+def _newton_direction(x: np.ndarray, gradient: np.ndarray, hessian: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Newton's step in what is free; what is about to meet its bound goes straight there (Bertsekas 1982)."""
+    falling, rising = (x <= low + NEAR) & (gradient > 0), (x >= high - NEAR) & (gradient < 0)
+    held = falling | rising
     free = ~(held[:, :, None] | held[:, None, :])
     curvature, vectors = np.linalg.eigh(np.where(free, hessian, np.eye(held.shape[1])))
     curvature = np.maximum(np.abs(curvature), 1e-8 * np.abs(curvature).max(-1, keepdims=True))
-    along = np.einsum("sij,si->sj", vectors, gradient) / curvature
+    along = np.einsum("sij,si->sj", vectors, np.where(held, 0, gradient)) / curvature
     direction = -np.einsum("sij,sj->si", vectors, along)
-    return direction * np.minimum(1, 0.7 / np.abs(direction).max(-1, keepdims=True))
+    direction *= np.minimum(1, 0.7 / np.maximum(np.abs(direction).max(-1, keepdims=True), 1e-300))
+    return np.where(held, np.where(falling, low, high) - x, direction)
 
 
 def _line_search(
