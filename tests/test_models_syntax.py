@@ -27,21 +27,45 @@ def test_modifiers_fix_free_start_and_label_by_group():
 
 
 def test_intercepts_thresholds_and_constraints():
-    syntax = parse("f =~ a + b; a ~ 0*1; a | t1 + t2; x := p*q; p == 1")
+    syntax = parse("f =~ p*a + q*b; a ~ 0*1; a | t1 + t2; x := p*q; p == 1")
     assert [f.op for f in syntax.formulas[2:]] == ["~1", "|", "|"]
     assert syntax.formulas[2].fixed == (0,)
     assert [(c.lhs, c.op, c.rhs) for c in syntax.constraints] == [("x", ":=", "p*q"), ("p", "==", "1")]
 
 
-@pytest.mark.parametrize(
-    ("model", "line", "marked"),
-    [("f =~ a + b\ng =~ c + + d", 2, "+ d"), ("f =~ a + 2b", 1, "2b"), ("f a b", 1, "f a"), ("f =~ (a + b", 1, " (a")],
-)
-def test_a_mistake_is_marked_in_its_line(model, line, marked):
+MISTAKES = [
+    ("f =~ a + b\ng =~ c + + d", 2, "+ d", "a name is missing"),
+    ("f =~ a + b +", 1, "", "a name is missing"),
+    ("f =~ a + 2b", 1, "2b", "not a variable's name"),
+    ("f a b", 1, "f a", "no operator"),
+    ("f =~ a + b\nf = c", 2, "= c", "= alone is no operator"),
+    ("f =~ (a + b", 1, " (a", "not closed"),
+    ("f =~ a + b)*c", 1, ")*c", "closed that was not opened"),
+    ("f =~ a + c(u, v*b + d", 1, " c(u", "not closed"),
+    ("f =~ a + b + a", 1, "a", "named twice"),
+    ("f =~ a + f", 1, "f", "measured by itself"),
+    ("f =~ a + b\n  f ~ f", 2, "f", "explained by itself"),
+    ("f =~ a + start(u)*b", 1, "start(u)", "needs numbers"),
+    ("f =~ a + foo(2)*b", 1, "foo(2)", "neither a number, NA nor a label"),
+    ("f =~ a + u*b\nu > 0", 2, "> 0", "inequality constraints are not supported"),
+    ("f =~ a + u*b\nu == ", 2, "==", "on both sides"),
+    ("f =~ a + u*b\nw == 2*u", 2, "w == 2*u", "'w' is no label of the model (labels: u)"),
+    ("f =~ a + b\nd := q*2", 2, "q*2", "write label*item"),
+    ("f =~ a + u*b\nd := 2 +* u", 2, "2 +* u", "invalid syntax"),
+    ("f =~ a + u*b\nd := open(u)", 2, "open(u)", "only numbers, labels"),
+    ("f =~ a + u*b\nu := 3", 2, "u := 3", "already a label"),
+    ("f <~ a + b", 1, "<~ a", "composites"),
+    ("f =~ a + b\na | t1 + cut", 2, "cut", "not a threshold"),
+]
+
+
+@pytest.mark.parametrize(("model", "line", "marked", "said"), MISTAKES)
+def test_a_mistake_is_marked_in_its_line(model, line, marked, said):
     with pytest.raises(ModelError) as error:
         parse(model)
-    _, text, marker = str(error.value).split("\n")
-    assert f"line {line}" in str(error.value)
+    what, text, marker = str(error.value).split("\n")
+    assert f"line {line}:" in what
+    assert said in what
     assert text[marker.index("^") :].startswith(marked)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,54 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qa_lib.errors import ModelError
+from qa_lib.models.expressions import expression
 from qa_lib.models.syntax import Constraint
 
 if TYPE_CHECKING:
     from qa_lib.models.parameters import Parameter
 
-_BINARY = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-}
-_FUNCTIONS = {"sqrt": np.sqrt, "exp": np.exp, "log": np.log}
 _STEP = 1e-30
-
-
-def expression(text: str) -> Callable[[Mapping[str, complex]], complex]:
-    """An arithmetic expression in labels as a function of their values; differentiable by a complex step.
-
-    Raises ModelError where it is more than numbers, labels, + - * / ^, parentheses, sqrt, exp and log.
-
-    >>> expression("a * b + 1")({"a": 2.0, "b": 3.0})
-    7.0
-    """
-    try:
-        tree = ast.parse(text.strip().replace("^", "**"), mode="eval").body
-    except SyntaxError as error:
-        raise ModelError(f"{text!r} is not an expression in labels: {error.msg}.") from None
-    return lambda values: _evaluate(tree, values, text)
-
-
-def _evaluate(node: ast.expr, values: Mapping[str, complex], text: str):
-    match node:
-        case ast.Constant(value=int() | float() as number):
-            return number
-        case ast.Name(id=label):
-            if label not in values:
-                raise ModelError(f"{text!r} names {label!r}, which is no label of the model. Known: {sorted(values)}.")
-            return values[label]
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            return -_evaluate(inner, values, text)
-        case ast.UnaryOp(op=ast.UAdd(), operand=inner):
-            return _evaluate(inner, values, text)
-        case ast.BinOp(op=op, left=left, right=right) if type(op) in _BINARY:
-            return _BINARY[type(op)](_evaluate(left, values, text), _evaluate(right, values, text))
-        case ast.Call(func=ast.Name(id=name), args=[argument]) if name in _FUNCTIONS:
-            return _FUNCTIONS[name](_evaluate(argument, values, text))
-    raise ModelError(f"{text!r}: only numbers, labels, + - * / ^, parentheses, sqrt, exp and log are allowed.")
 
 
 def evaluate_defined(defined: Sequence[Constraint], labels: Mapping[str, complex]) -> np.ndarray:

@@ -23,6 +23,10 @@ def prepare(syntax: Syntax, data: object, options: Mapping) -> tuple[ParameterTa
     """Parameter table, discrepancy and what else the options decide: whether errors are robust."""
     estimator, fiml, cluster, weights = (options[key] for key in ("estimator", "fiml", "cluster", "weights"))
     robust = estimator == "MLR" or ((cluster is not None or weights is not None) and estimator == "ML")
+    if found := next((f for f in syntax.formulas if f.op in {"|", "~*~"}), None):
+        raise ModelError(
+            f"{found.lhs} {found.op} {found.rhs}: thresholds and scales are of ordinal items: estimator WLSMV or ULSMV."
+        )
     variables = variable_names(syntax)
     samples = collect(data, variables, options["nobs"], options["group"], weights, cluster, fiml)
     if estimator in {"GLS", "ULS"}:

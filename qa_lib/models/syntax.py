@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from qa_lib.errors import ModelError
+from qa_lib.models.expressions import names_in
 
 _OPERATORS = ("=~", "~*~", "~~", ":=", "==", "~", "|", "<", ">")
 _OPERATOR = re.compile(r"=~|~\*~|~~|:=|==|~|\||<|>")
@@ -55,7 +57,8 @@ class _Statement:
     source: str = field(repr=False)
 
     def fail(self, what: str, at: int = 0) -> NoReturn:
-        place = self.places[min(max(at, 0), len(self.places) - 1)]
+        at = max(at, len(self.text) - len(self.text.lstrip()))
+        place = self.places[min(at, len(self.places) - 1)]
         line_number = self.source.count("\n", 0, place) + 1
         start = self.source.rfind("\n", 0, place) + 1
         line = self.source[start:].split("\n", 1)[0]
@@ -74,22 +77,51 @@ def parse(model: str) -> Syntax:
     if not isinstance(model, str) or not model.strip():
         raise ModelError("the model is empty: a text in lavaan's syntax is needed, such as 'f =~ x1 + x2 + x3'.")
     formulas: dict[tuple[str, str, str], Formula] = {}
-    constraints: list[Constraint] = []
+    constraints: list[tuple[Constraint, _Statement]] = []
     for statement in _statements(model):
         if not (found := _operator(statement)):
-            statement.fail(f"no operator; one of {'  '.join(_OPERATORS)} is needed")
+            _no_operator(statement)
         if found.group() in _CONSTRAINTS:
-            constraints.append(_constraint(statement, found))
+            constraints.append((_constraint(statement, found), statement))
             continue
-        for formula in _formulas(statement, found):
+        for formula, at in _formulas(statement, found):
             key = (formula.lhs, formula.op, formula.rhs)
             mirrored = (formula.rhs, formula.op, formula.lhs)
             if key in formulas or (formula.op == "~~" and mirrored in formulas):
-                statement.fail(f"{formula.lhs} {formula.op} {formula.rhs} is named twice")
+                statement.fail(f"{formula.lhs} {formula.op} {formula.rhs} is named twice", at)
             formulas[key] = formula
     if not formulas:
         raise ModelError("the model has constraints but no formula: name at least one parameter.")
-    return Syntax(tuple(formulas.values()), tuple(constraints))
+    _check_labels(formulas.values(), constraints)
+    return Syntax(tuple(formulas.values()), tuple(constraint for constraint, _ in constraints))
+
+
+def _no_operator(statement: _Statement) -> NoReturn:
+    if "=" in statement.text:
+        statement.fail("= alone is no operator: =~ measures, == constrains", statement.text.index("="))
+    statement.fail(f"no operator; one of {'  '.join(_OPERATORS)} is needed")
+
+
+def _check_labels(formulas: Collection[Formula], constraints: Sequence[tuple[Constraint, _Statement]]) -> None:
+    """Expressions can be read, and name only labels of parameters or of definitions above them."""
+    labels = {label for formula in formulas for label in formula.label if label}
+    known = set(labels)
+    for constraint, statement in constraints:
+        sides = (constraint.rhs,) if constraint.op == ":=" else (constraint.lhs, constraint.rhs)
+        for side in sides:
+            try:
+                names = names_in(side)
+            except ModelError as error:
+                statement.fail(str(error).rstrip("."), statement.text.rindex(side))
+            if unknown := sorted(names - known):
+                begin = statement.text.index(":=") if constraint.op == ":=" else 0
+                at = re.compile(rf"(?<![\w.]){re.escape(unknown[0])}(?![\w.])").search(statement.text, begin)
+                known_text = ", ".join(sorted(known)) or "none; write label*item to give one"
+                statement.fail(f"{unknown[0]!r} is no label of the model (labels: {known_text})", at.start())
+        if constraint.op == ":=":
+            if constraint.lhs in known:
+                statement.fail(f"{constraint.lhs!r} is already a label: choose another name")
+            known.add(constraint.lhs)
 
 
 def _statements(model: str) -> list[_Statement]:
@@ -101,13 +133,13 @@ def _statements(model: str) -> list[_Statement]:
             continue
         piece = _Statement(text, list(range(found.start(), found.end())), model)
         continues = pieces and (
-            not _operator(piece)
+            not (_operator(piece) or "=" in text)
             or text.lstrip()[0] in "+*"
             or pieces[-1].text.rstrip().endswith(("+", "*", ",", "~", "="))
         )
         if continues:
-            pieces[-1].text += text
-            pieces[-1].places += piece.places
+            pieces[-1].text += " " + text
+            pieces[-1].places += [found.start(), *piece.places]
         else:
             pieces.append(piece)
     return pieces
@@ -121,6 +153,8 @@ def _operator(statement: _Statement) -> re.Match | None:
 
 def _constraint(statement: _Statement, found: re.Match) -> Constraint:
     lhs, rhs = statement.text[: found.start()].strip(), statement.text[found.end() :].strip()
+    if statement.text[found.start() :].startswith("<~"):
+        statement.fail("composites (<~) are not supported: write the items as a sum, or measure with =~", found.start())
     if found.group() in "<>":
         statement.fail(
             "inequality constraints are not supported: free the parameter, or fix it with a value", found.start()
@@ -132,24 +166,23 @@ def _constraint(statement: _Statement, found: re.Match) -> Constraint:
     return Constraint(lhs, found.group(), rhs)
 
 
-def _formulas(statement: _Statement, found: re.Match) -> list[Formula]:
+def _formulas(statement: _Statement, found: re.Match) -> list[tuple[Formula, int]]:
+    """Every left with every right side, and where the right one stands."""
     left = [_name(statement, piece, at) for piece, at in _split(statement, 0, found.start(), "+")]
     right = [_term(statement, piece, at) for piece, at in _split(statement, found.end(), len(statement.text), "+")]
-    return [_formula(statement, lhs, found, *term) for lhs in left for term in right]
+    return [(_formula(statement, lhs, found.group(), *term), term[-1]) for lhs in left for term in right]
 
 
-def _formula(statement: _Statement, lhs: str, found: re.Match, rhs: str, modifiers: dict) -> Formula:
-    op = found.group()
+def _formula(statement: _Statement, lhs: str, op: str, rhs: str, modifiers: dict, at: int) -> Formula:
     if op == "~" and rhs in {"1", "0"}:
-        if rhs == "0":
-            modifiers.setdefault("fixed", (0.0,))
-        return Formula(lhs, "~1", "", **modifiers)
+        fixed = {"fixed": (0.0,)} if rhs == "0" else {}
+        return Formula(lhs, "~1", "", **(fixed | modifiers))
     if not _NAME.match(rhs):
-        statement.fail(f"{rhs!r} is not a variable's name", found.end())
+        statement.fail(f"{rhs!r} is not a variable's name", at)
     if op == "|" and not re.match(r"t\d+$", rhs):
-        statement.fail(f"{rhs!r} is not a threshold: they are called t1, t2, …", found.end())
-    if op == "=~" and lhs == rhs:
-        statement.fail(f"{lhs} cannot be measured by itself", found.end())
+        statement.fail(f"{rhs!r} is not a threshold: they are called t1, t2, …", at)
+    if op in {"=~", "~"} and lhs == rhs:
+        statement.fail(f"{lhs} cannot be {'measured' if op == '=~' else 'explained'} by itself", at)
     return Formula(lhs, op, rhs, **modifiers)
 
 
@@ -179,7 +212,7 @@ def _name(statement: _Statement, text: str, at: int) -> str:
     return text.strip()
 
 
-def _term(statement: _Statement, text: str, at: int) -> tuple[str, dict]:
+def _term(statement: _Statement, text: str, at: int) -> tuple[str, dict, int]:
     start = at - (len(text) - len(text.lstrip()))
     *modifiers, (last, last_at) = _split(statement, start, start + len(text), "*")
     rhs = last.strip()
@@ -188,7 +221,7 @@ def _term(statement: _Statement, text: str, at: int) -> tuple[str, dict]:
     collected: dict[str, tuple] = {}
     for modifier, place in modifiers:
         collected |= _modifier(statement, modifier.strip(), place)
-    return rhs, collected
+    return rhs, collected, last_at
 
 
 def _modifier(statement: _Statement, text: str, at: int) -> dict[str, tuple]:
