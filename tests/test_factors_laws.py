@@ -208,6 +208,8 @@ def test_impossible_requests_are_refused():
         qa.efa(data, 5)
     with pytest.raises(ModelError, match="0 factors"):
         qa.efa(data, 0)
+    with pytest.raises(ModelError, match="Only 2 of 3 factors explain anything"):
+        qa.efa((population(), 300), 3)
     with pytest.raises(ModelError, match="singular"):
         qa.efa(data.assign(i=data["a"] + data["b"]), 2)
     with pytest.raises(ResponseError, match="a never varies"):

@@ -20,14 +20,14 @@ Basis = Literal["pearson", "polychoric"]
 SINGULAR = 1e-10
 
 
-def basis_correlation(data: Any, moments: Moments, correlation: Basis, weights: Any = None) -> pd.DataFrame:
-    """The correlation matrix factors are sought in; raises typed errors for constant items and singular matrices."""
+def basis_correlation(moments: Moments, correlation: Basis) -> pd.DataFrame:
+    """The correlation matrix factors are sought in; ResponseError for constant items and pairs never observed."""
     if correlation not in ("pearson", "polychoric"):
         raise ResponseError(f"correlation is {correlation!r}; allowed are 'pearson' and 'polychoric'.")
     constant = [item for item, v in zip(moments.items, np.diag(moments.cov), strict=True) if not v > 1e-12]
     if constant:
         raise ResponseError(f"{', '.join(constant)} never varies: leave it out to analyse factors.")
-    found = moments if correlation == "pearson" else polychoric(data, moments.items, weights)
+    found = moments if correlation == "pearson" else polychoric(moments)
     matrix = found.correlation
     if matrix.isna().to_numpy().any():
         raise ResponseError("Some pairs of items were never answered by the same respondents.")
@@ -89,7 +89,7 @@ def factorability(
     [{'kmo': 0.692, 'chisq': 67.351, 'df': 3, 'determinant': 0.5}]
     """
     moments = as_moments(data, items, weights)
-    corr = basis_correlation(data, moments, correlation, weights).to_numpy()
+    corr = basis_correlation(moments, correlation).to_numpy()
     p = len(corr)
     overall, per_item, test = np.nan, np.full(p, np.nan), (np.nan, p * (p - 1) // 2, np.nan)
     if np.linalg.eigvalsh(corr)[0] > SINGULAR:

@@ -168,7 +168,8 @@ def efa(
     Extraction and rotation are brought to their minimum, where psych::fa stops within some 1e-5 of it.
 
     Warns InadmissibleWarning of Heywood cases and NotConvergedWarning. Raises ModelError for an unknown method or
-    rotation, too many factors (so two items have none) or a singular matrix, ResponseError for constant items.
+    rotation, too many factors (so two items have none), factors that explain nothing, or a singular matrix;
+    ResponseError for constant items.
 
     >>> load = np.array([.8, .7, .6, .5])
     >>> corr = pd.DataFrame(np.outer(load, load) + np.diag(1 - load**2), index=list("abcd"), columns=list("abcd"))
@@ -181,10 +182,11 @@ def efa(
     if n_starts < 1 or n_boot < 0:
         raise ModelError(f"n_starts is {n_starts} and n_boot {n_boot}; at least 1 and 0 are needed.")
     moments = as_moments(data, items, weights)
-    matrix = basis_correlation(data, moments, correlation, weights)
+    matrix = basis_correlation(moments, correlation)
     corr = matrix.to_numpy()
     _check(corr, n_factors)
     found = extract(corr, n_factors, method)
+    _check_rank(found.loadings)
     rotated = rotate(found.loadings, rotation, n_starts, seed)
     measures = {"method": method, "rotation": rotation, "correlation": correlation, "n_factors": n_factors}
     measures |= _warned(found, bool(rotated.converged), moments)
@@ -219,6 +221,14 @@ def _check(corr: np.ndarray, n_factors: int) -> None:
         raise ModelError(
             "The correlation matrix is singular or not positive definite: leave out items that others determine, or "
             "that few respondents answered together."
+        )
+
+
+def _check_rank(loadings: np.ndarray) -> None:
+    k, real = loadings.shape[1], int(((loadings**2).sum(0) > 1e-8).sum())
+    if real < k:
+        raise ModelError(
+            f"Only {real} of {k} factors explain anything: the items have no more in common. Ask for fewer."
         )
 
 

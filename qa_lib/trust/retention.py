@@ -92,7 +92,7 @@ def parallel_analysis(
     if n_iter < 1 or not 0 < quantile < 1:
         raise ModelError(f"n_iter is {n_iter} and quantile {quantile}; at least 1 and a share below 1 are needed.")
     moments = as_moments(data, items, weights)
-    corr = basis_correlation(data, moments, correlation, weights).to_numpy()
+    corr = basis_correlation(moments, correlation).to_numpy()
     if len(corr) < 3:
         raise ModelError(f"There are {len(corr)} items; a number of factors can be sought from three on.")
     if np.linalg.eigvalsh(corr)[0] <= SINGULAR:
