@@ -22,7 +22,7 @@ from qa_lib.report.plan import notebooks_folder
 
 ROOT = Path(__file__).parents[2]
 JOBS = 2
-MEASURED = (("en", "branch=branch_0001"), ("zh", "branch=branch_0002"))
+MEASURED = (("zh", "branch=branch_0001"),)
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 TOOLS = Path(sys.executable).parent
 
