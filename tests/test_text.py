@@ -6,6 +6,7 @@ import string
 import pytest
 from conftest import ROOT
 
+from qa_lib.criteria import Criteria
 from qa_lib.errors import RenderError
 from qa_lib.report.text import LANGUAGES, Text, catalogue
 
@@ -62,3 +63,8 @@ def test_unknown_language_and_key_are_named():
         Text("fr")
     with pytest.raises(RenderError, match="no_such_key"):
         Text("en")("no_such_key")
+
+
+def test_every_criterion_has_a_name_in_the_catalogue():
+    """The page Data and method lists them all."""
+    assert [name for name in Criteria.default().by_measure if f"measure_{name}" not in catalogue()] == []
