@@ -106,6 +106,7 @@ def test_the_severe_monitor_of_the_demo_is_found():
         "sara": "retrain",
     }
     assert monitors.loc["sara", "conf_high"] < -5
+    assert monitors["estimate"].drop("sara").abs().max() < 1.5  # her severity does not make the others lenient
     assert set(result.items["item"]) == {item.id for item in scored.rubric.items}
 
 
@@ -122,3 +123,14 @@ def test_a_drifting_monitor_is_retrained():
     monitors = qa.calibrate(qa.score_contacts(pd.DataFrame(rows), rubric), tolerance=15).monitors.set_index("term")
     assert monitors.loc["r", "verdict"] == "retrain"
     assert monitors.loc["r", "drift"] == pytest.approx(-9, abs=1.5)
+
+
+def test_of_two_monitors_neither_is_right():
+    rng = np.random.default_rng(1)
+    met = rng.integers(4, 9, 40)
+    rows = pd.DataFrame({"contact_id": range(40), "agent": "u", "date": "2026-10-01"})
+    both = pd.concat([rows.assign(monitor="p", a=met), rows.assign(monitor="q", a=met - rng.integers(1, 4, 40))])
+    rubric = {"id": "ten", "groups": [{"id": "g", "weight": 1, "items": [{"id": "a", "elements": list("abcdefghij")}]}]}
+    monitors = qa.calibrate(qa.score_contacts(both, rubric)).monitors.set_index("term")
+    assert monitors["verdict"].to_dict() == {"p": "retrain", "q": "retrain"}
+    assert monitors.loc["p", "estimate"] == -monitors.loc["q", "estimate"]

@@ -44,10 +44,13 @@ def calibrate(
     """Hold monitors against each other on the contacts that two or more of them scored.
 
     ``monitors`` (0–100 points): ``estimate`` is the severity, the mean difference from the mean of the others on the
-    same contacts (negative: severe), with t interval; ``drift`` the change of that difference in 30 days, by least
-    squares, with interval. ``verdict``: ``retrain`` when the severity interval lies wholly beyond ± ``tolerance``, or
-    the drift interval excludes zero and carries the monitor beyond the tolerance within 90 days; ``certified`` when
-    the severity interval lies within; else ``more_contacts``.
+    same contacts (negative: severe), with t interval. Monitors found to need retraining, the furthest off first, are
+    no measure for the rest, who are held against each other; of two alone, neither can be told to be right.
+    ``drift`` is the change of that difference in 30 days, by least squares, with interval.
+
+    ``verdict``: ``retrain`` when the severity interval lies wholly beyond ± ``tolerance``, or the drift interval
+    excludes zero and carries the monitor beyond the tolerance within 90 days; ``certified`` when the severity interval
+    lies within; else ``more_contacts``.
 
     Raises ResponseError when fewer than two contacts were scored twice.
     """
@@ -57,15 +60,29 @@ def calibrate(
     if len(totals) < 2:
         raise ResponseError(f"calibrate: {len(totals)} contacts were scored by two monitors; at least 2 are needed.")
     days = pd.to_datetime(table.drop_duplicates(contact).set_index(contact)[date]).reindex(totals.index)
-    others = (totals.sum(axis=1).to_numpy()[:, None] - totals) / (totals.notna().sum(axis=1).to_numpy()[:, None] - 1)
-    gaps = totals - others
-    rows = [_monitor(name, gaps[name].dropna(), days, tolerance, conf_level) for name in gaps]
+    rows = _monitors(totals, days, tolerance, conf_level)
     items = pd.DataFrame(
         [_item(scored, item, contact, monitor, totals.index, conf_level) for item in scored.item_scores]
     )
     settings = {"tolerance": tolerance, "conf_level": conf_level}
     overall = agreement(totals, level="interval", conf_level=conf_level)
     return Calibration(overall, items, pd.DataFrame(rows), Provenance("calibrate", len(totals), settings))
+
+
+def _monitors(totals: pd.DataFrame, days: pd.Series, tolerance: float, conf_level: float) -> list[dict]:
+    """A row per monitor, held against those who are not off themselves."""
+    trusted = list(totals)
+    while True:
+        sums, counts = totals[trusted].sum(axis=1), totals[trusted].notna().sum(axis=1)
+        rows = []
+        for name in totals:
+            own = name in trusted
+            others = (sums - totals[name].fillna(0) * own) / (counts - totals[name].notna() * own).replace(0, np.nan)
+            rows.append(_monitor(name, (totals[name] - others).dropna(), days, tolerance, conf_level))
+        off = [row for row in rows if row["verdict"] == "retrain" and row["term"] in trusted]
+        if len(trusted) <= 2 or not off:
+            return rows
+        trusted.remove(max(off, key=lambda row: abs(row["estimate"]))["term"])
 
 
 def _monitor(name: str, gap: pd.Series, days: pd.Series, tolerance: float, conf_level: float) -> dict:
