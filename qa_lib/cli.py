@@ -79,10 +79,14 @@ def verify(
 
 @app.command()
 def check(study: StudyFolder) -> None:
-    """List what is wrong, or worth a look, in a study's instrument and data."""
+    """List what is wrong, or worth a look, in a study's instrument, data and operations records."""
+    import pandas as pd
+
+    from qa_lib.operations.checks import check_operations
     from qa_lib.study.study import check as find_problems
 
-    findings = find_problems(qa_lib.read_study(study))
+    found = qa_lib.read_study(study)
+    findings = pd.concat([find_problems(found), check_operations(found)], ignore_index=True)
     for finding in findings.itertuples():
         typer.echo(f"{finding.severity}: {finding.file}: {finding.where}: {finding.finding} {finding.advice}")
     if findings.empty:
