@@ -131,6 +131,17 @@ def test_degenerate_instruments_are_said(r, note, text):
     assert not result.admissible
 
 
+@pytest.mark.parametrize("k", [2, 3])
+def test_instruments_of_factors_that_explain_nothing_are_said(k):
+    names = list("abcdefghi")[: 3 * k]
+    dimensions = {f"x{d}": names[3 * d : 3 * d + 3] for d in range(k)}
+    with pytest.warns(InadmissibleWarning, match="whole instrument has a factor that explains nothing"):
+        result = qa.reliability((pd.DataFrame(np.eye(3 * k), names, names), 300), dimensions)
+    whole = result.tidy().query("dimension == 'instrument'")
+    assert set(whole["note"]) == {"empty_factor"}
+    assert whole["conf_low"].isna().all()
+
+
 @pytest.mark.filterwarnings("ignore:. has two items:qa_lib.errors.DataWarning")
 def test_too_few_items_for_the_instrument_are_said():
     with pytest.warns(DataWarning, match="4 items cannot identify 2 factors"):

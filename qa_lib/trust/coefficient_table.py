@@ -18,10 +18,11 @@ NOTES = {
     "singular": "the correlation matrix is singular or not positive definite",
     "not_converged": "the model did not converge",
     "heywood": "the model has a negative variance, or one at its lower bound (Heywood case)",
+    "empty_factor": "a factor explains nothing, so that there is no interval",
     "not_ordinal": "not whole numbers of few levels, or not counted from respondents",
     "general_equal": "two factors load equally on the general factor, which they do not identify",
 }
-INADMISSIBLE = {"no_total_variance", "singular", "heywood"}
+INADMISSIBLE = {"no_total_variance", "singular", "heywood", "empty_factor"}
 FELDT = {"alpha", "alpha_std", "alpha_expected", "alpha_experienced", "alpha_gap"}
 CORRELATIONS = {"mean_r", "parts_r"}
 

@@ -92,7 +92,7 @@ def _minres_derivatives(loadings: np.ndarray, phi: np.ndarray, corr: np.ndarray)
     the correlations: (pk + k(k-1)/2, p(p-1)/2).
 
     Implicit differentiation of the conditions of a least-squares minimum and of a rotation (Jennrich 1973,
-    doi:10.1007/BF02291497; Archer and Jennrich 1976).
+    doi:10.1007/BF02291497; Archer and Jennrich 1976). Raises numpy's LinAlgError where a factor explains nothing.
     """
     p, k = loadings.shape
     rows, columns = np.tril_indices(p, -1)
@@ -116,6 +116,8 @@ def _minres_derivatives(loadings: np.ndarray, phi: np.ndarray, corr: np.ndarray)
     border = np.zeros((len(conditions), len(conditions)))
     system = np.block([[hessian, conditions.T], [conditions, border]])
     right = np.vstack([jacobian.T, np.zeros((len(conditions), len(rows)))])
+    if np.linalg.cond(system) > 1 / SINGULAR:
+        raise np.linalg.LinAlgError("a factor explains nothing")
     return np.linalg.solve(system, right)[: len(x)]
 
 
@@ -136,6 +138,8 @@ def _general_derivatives(solution: SchmidLeiman) -> np.ndarray:
     """Derivatives of the loadings on the general factor by the factor correlations (lower triangle)."""
     phi, general = solution.phi, solution.general
     if len(phi) == 2:
+        if abs(phi[0, 1]) < SINGULAR:
+            raise np.linalg.LinAlgError("a factor explains nothing")
         return (general / (2 * phi[0, 1]))[:, None]
     return _minres_derivatives(general[:, None], np.eye(1), phi)
 
@@ -178,8 +182,16 @@ def instrument_coefficients(corr: np.ndarray, k: int, n: float) -> list[Coeffici
             "omega_h and omega_total_sl, which have no interval."
         )
         warnings.warn(message, InadmissibleWarning, stacklevel=4)
-    elif k > 2 or abs(solution.phi[0, 1]) > 1e-8:
-        errors = [delta_error(gradient, corr, n) for gradient in gradients(solution, corr)]
+    else:
+        try:
+            errors = [delta_error(gradient, corr, n) for gradient in gradients(solution, corr)]
+        except np.linalg.LinAlgError:
+            note = "empty_factor"
+            message = (
+                "The whole instrument has a factor that explains nothing: the items hold fewer factors than there are "
+                "dimensions, or no general one; omega_h and omega_total_sl have no interval."
+            )
+            warnings.warn(message, InadmissibleWarning, stacklevel=4)
     estimates = zip(("omega_h", "omega_total_sl"), omegas(solution, corr), errors, strict=True)
     return [Coefficient(term, estimate, error, note) for term, estimate, error in estimates]
 
