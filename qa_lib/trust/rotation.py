@@ -87,16 +87,21 @@ def explained(loadings: np.ndarray, phi: np.ndarray) -> np.ndarray:
     return np.diag(phi @ loadings.T @ loadings)
 
 
+def _inner(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Inner product of matrices, for stacks of them."""
+    return np.einsum("...ij,...ij->...", a, b)
+
+
 def _varimax(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     squares = loadings**2
     deviation = squares - squares.mean(-2, keepdims=True)
-    return -(deviation**2).sum((-2, -1)) / 4, -loadings * deviation
+    return -_inner(deviation, deviation) / 4, -loadings * deviation
 
 
 def _quartimin(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     squares = loadings**2
     others = squares.sum(-1, keepdims=True) - squares
-    return (squares * others).sum((-2, -1)) / 4, loadings * others
+    return _inner(squares, others) / 4, loadings * others
 
 
 def _geomin(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -138,7 +143,7 @@ def gradient_projection(
     turns, values, converged = turn.copy(), state.value.copy(), np.zeros(len(turn), dtype=bool)
     live = np.arange(len(turn))
     for iteration in range(MAX_ITERATIONS):
-        done = np.sqrt((state.gradient**2).sum((-2, -1))) < tolerance
+        done = state.size < tolerance**2
         turns[live], values[live], converged[live] = state.turn, state.value, done
         live, state, step, recent = live[~done], state.of(~done), step[~done], recent[~done]
         if not live.size:
@@ -152,19 +157,21 @@ def gradient_projection(
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Where each start is: its loadings, turn, criterion value and projected gradient."""
+    """Where each start is: its loadings, turn, criterion value, projected gradient and that one's squared size."""
 
     loadings: np.ndarray
     turn: np.ndarray
     value: np.ndarray
     gradient: np.ndarray
+    size: np.ndarray
 
     @classmethod
     def at(cls, loadings: np.ndarray, turn: np.ndarray, criterion: Callable, oblique: bool) -> _State:
         inverse = np.linalg.inv(turn) if oblique else np.swapaxes(turn, -2, -1)
         rotated = loadings @ np.swapaxes(inverse, -2, -1)
         value, slope = criterion(rotated)
-        return cls(loadings, turn, value, _projected(loadings, turn, inverse, rotated, slope, oblique))
+        gradient = _projected(loadings, turn, inverse, rotated, slope, oblique)
+        return cls(loadings, turn, value, gradient, _inner(gradient, gradient))
 
     def of(self, chosen: np.ndarray) -> _State:
         return self if chosen.all() else _State(*(getattr(self, name)[chosen] for name in self.__slots__))
@@ -172,7 +179,7 @@ class _State:
 
 def _search(before: _State, step: np.ndarray, ceiling: np.ndarray, criterion: Callable, oblique: bool) -> _State:
     step = step.copy()
-    fall = 1e-4 * (before.gradient**2).sum((-2, -1))
+    fall = 1e-4 * before.size
     for _ in range(30):
         trial = _onto_manifold(before.turn - step[:, None, None] * before.gradient, oblique)
         state = _State.at(before.loadings, trial, criterion, oblique)
@@ -186,8 +193,7 @@ def _search(before: _State, step: np.ndarray, ceiling: np.ndarray, criterion: Ca
 def _next_step(before: _State, after: _State) -> np.ndarray:
     """<s, s> / <s, y> for the last change s of the turn and y of its gradient, kept within bounds."""
     s, y = after.turn - before.turn, after.gradient - before.gradient
-    curvature = np.abs((s * y).sum((-2, -1)))
-    return np.clip((s**2).sum((-2, -1)) / np.maximum(curvature, 1e-300), 1e-4, 1e4)
+    return np.clip(_inner(s, s) / np.maximum(np.abs(_inner(s, y)), 1e-300), 1e-4, 1e4)
 
 
 def _projected(
@@ -195,8 +201,8 @@ def _projected(
 ) -> np.ndarray:
     """The gradient with respect to the turn, projected onto the tangent space of its manifold."""
     if oblique:
-        gradient = -np.swapaxes(np.swapaxes(rotated, -2, -1) @ slope @ inverse, -2, -1)
-        return gradient - turn * (turn * gradient).sum(-2, keepdims=True)
+        gradient = -np.swapaxes(inverse, -2, -1) @ (np.swapaxes(slope, -2, -1) @ rotated)
+        return gradient - turn * np.einsum("...ij,...ij->...j", turn, gradient)[..., None, :]
     gradient = np.swapaxes(loadings, -2, -1) @ slope
     inner = inverse @ gradient
     return gradient - turn @ (inner + np.swapaxes(inner, -2, -1)) / 2
@@ -204,6 +210,6 @@ def _projected(
 
 def _onto_manifold(turn: np.ndarray, oblique: bool) -> np.ndarray:
     if oblique:
-        return turn / np.sqrt((turn**2).sum(-2, keepdims=True))
+        return turn / np.sqrt(np.einsum("...ij,...ij->...j", turn, turn))[..., None, :]
     left, _, right = np.linalg.svd(turn)
     return left @ right
