@@ -104,6 +104,19 @@ def test_an_analysis_is_computed_once_for_all_pages_that_ask(tmp_path, monkeypat
     assert shared.outcome(lambda: 5, (), {}).result == 5
 
 
+def test_a_study_is_read_again_when_it_changed(tmp_path):
+    study = make_project(tmp_path, BRANCHES)
+    before = open_page(study)
+    assert open_page(study, segment="branch=Harbour").study is before.study
+    spec = study / "study.yaml"
+    spec.write_text(spec.read_text().replace("Small", "Renamed"))
+    os.utime(spec, ns=(1, 1))
+    write_responses(study, {"Harbour": 20})
+    after = open_page(study)
+    assert (before.study.title["en"], after.study.title["en"]) == ("Small", "Renamed")
+    assert (len(before.data), len(after.data)) == (24, 20)
+
+
 def test_every_result_of_the_pages_can_be_shared(tmp_path, monkeypatch):
     """Results hold read-only mappings, which pickle refuses by itself: each must reach the folder, and come back."""
     monkeypatch.setenv(shared.FOLDER, str(tmp_path))
