@@ -8,6 +8,7 @@ from compare import assert_close_to_reference
 from qa_lib.errors import ModelError, ResponseError
 from qa_lib.models.fit import cfa
 from qa_lib.sufficient.moments import as_moments
+from qa_lib.trust.common_method import marker_adjusted
 from qa_lib.trust.invariance import free_parameters, invariance, verdict
 from qa_lib.trust.validity import validity
 
@@ -95,3 +96,54 @@ def test_bad_input_is_named(hs):
         invariance(HS_MODEL, hs.assign(one=1), "one")
     with pytest.raises(ModelError, match="one group at a time"):
         validity(cfa(HS_MODEL, hs, group="school"))
+
+
+def test_intervals_of_a_fit_are_those_of_the_data_whatever_scales_the_factors(hs):
+    from_fit, from_data = validity(cfa(HS_MODEL, hs), n_boot=10), validity(hs, HS, n_boot=10)
+    columns = ["estimate", "std_error", "conf_low", "conf_high"]
+    np.testing.assert_allclose(from_fit.reliability[columns], from_data.reliability[columns], rtol=1e-6)
+
+
+def test_errors_of_cr_and_ave_are_those_of_defined_parameters(hs):
+    loadings, errors = [f"l{i}" for i in range(3)], [f"e{i}" for i in range(3)]
+    lines = ["visual =~ " + " + ".join(f"{label}*x{i + 1}" for i, label in enumerate(loadings))]
+    lines += [f"x{i + 1} ~~ {label}*x{i + 1}" for i, label in enumerate(errors)]
+    total, squares = " + ".join(loadings), " + ".join(f"{label}^2" for label in loadings)
+    lines += [
+        f"cr := ({total})^2 / (({total})^2 + {' + '.join(errors)})",
+        f"ave := ({squares}) / ({squares} + {' + '.join(errors)})",
+    ]
+    rest = "textual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"
+    defined = cfa("\n".join([*lines, rest]), hs, std_lv=True).tidy().set_index("lhs").loc[["cr", "ave"], "std_error"]
+    found = validity(cfa(HS_MODEL, hs), n_boot=10).reliability.query("dimension == 'visual'")["std_error"]
+    np.testing.assert_allclose(found, defined, rtol=1e-6)
+
+
+def test_criterion_and_marker_are_correlations_of_the_scores(hs):
+    found = validity(hs, HS, criterion="agemo", marker="ageyr", n_boot=10).tidy()
+    scores = pd.DataFrame({name: hs[items].mean(axis=1) for name, items in HS.items()})
+    rows = found[found["term"] == "criterion"].set_index("lhs")
+    np.testing.assert_allclose(rows["estimate"], scores.corrwith(hs["agemo"]))
+    assert ((rows["conf_low"] < rows["estimate"]) & (rows["estimate"] < rows["conf_high"])).all()
+    smallest = scores.corrwith(hs["ageyr"]).abs().min()
+    adjusted = found[found["term"] == "marker_adjusted"].set_index(["lhs", "rhs"])["estimate"]
+    assert adjusted["visual", "speed"] == pytest.approx(marker_adjusted(scores.corr().loc["visual", "speed"], smallest))
+
+
+def test_a_criterion_that_is_not_there_is_named(hs):
+    with pytest.raises(ResponseError, match="loyalty must be columns of the data"):
+        validity(hs, HS, criterion="loyalty", n_boot=10)
+    with pytest.raises(ResponseError, match="agemo must be columns"):
+        validity(cfa(HS_MODEL, hs), criterion="agemo", n_boot=10)
+
+
+def test_weights_move_estimates_and_bootstrap_alike(hs):
+    weights = np.where(hs["school"] == "Pasteur", 2.0, 0.5)
+    weighted, plain = (validity(hs, HS, weights=w, n_boot=200) for w in (weights, None))
+    twice = hs.loc[hs.index.repeat(np.where(hs["school"] == "Pasteur", 4, 1))]
+    repeated = validity(twice, HS, n_boot=10)
+    np.testing.assert_allclose(weighted.reliability["estimate"], repeated.reliability["estimate"], rtol=1e-5)
+    np.testing.assert_allclose(weighted.htmt, repeated.htmt, rtol=1e-6)
+    inside = weighted.htmt_intervals
+    assert ((inside["conf_low"] < inside["estimate"]) & (inside["estimate"] < inside["conf_high"])).all()
+    assert not np.allclose(inside["estimate"], plain.htmt_intervals["estimate"], atol=1e-3)

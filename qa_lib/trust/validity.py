@@ -11,30 +11,34 @@ import pandas as pd
 from scipy.stats import norm
 
 from qa_lib.errors import ModelError, ResponseError
+from qa_lib.models.constraints import complex_jacobian
 from qa_lib.models.fit import cfa
+from qa_lib.models.parameters import ParameterTable
 from qa_lib.models.solution import ModelFit
+from qa_lib.models.standardize import row_values
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.resample import bootstrap_moments
+from qa_lib.trust.common_method import marker_check, one_factor_check
 
 
-def composite_reliability(loadings: np.ndarray, error_cov: np.ndarray) -> float:
+def composite_reliability(loadings: np.ndarray, error_cov: np.ndarray) -> np.number:
     """(Σλ)² / ((Σλ)² + Σθ), loadings (p,) on a factor of variance one (Fornell and Larcker 1981, eq. 10).
 
-    >>> round(composite_reliability(np.array([.7, .8, .6]), np.diag([.51, .36, .64])), 4)
+    >>> round(float(composite_reliability(np.array([.7, .8, .6]), np.diag([.51, .36, .64]))), 4)
     0.7449
     """
     true = np.sum(loadings) ** 2
-    return float(true / (true + np.sum(error_cov)))
+    return true / (true + np.sum(error_cov))
 
 
-def average_variance_extracted(loadings: np.ndarray, error_variances: np.ndarray) -> float:
+def average_variance_extracted(loadings: np.ndarray, error_variances: np.ndarray) -> np.number:
     """Σλ² / (Σλ² + Σθ_ii), loadings (p,) on a factor of variance one (Fornell and Larcker 1981, eq. 11).
 
-    >>> round(average_variance_extracted(np.array([.7, .8, .6]), np.array([.51, .36, .64])), 4)
+    >>> round(float(average_variance_extracted(np.array([.7, .8, .6]), np.array([.51, .36, .64]))), 4)
     0.4967
     """
     explained = np.sum(loadings**2)
-    return float(explained / (explained + np.sum(error_variances)))
+    return explained / (explained + np.sum(error_variances))
 
 
 def htmt(r: np.ndarray, groups: Sequence[Sequence[int]], geometric: bool = False) -> np.ndarray:
@@ -71,6 +75,7 @@ class Validity(Result):
     htmt_intervals : a row per pair: term, lhs, rhs, estimate, conf_low, conf_high (bootstrap percentiles).
     fornell_larcker : (d × d), root of AVE on the diagonal, latent correlations off it.
     common_method : share of the first principal component, fit of one factor for all items, and of the model.
+    outside : correlations of the dimensions' mean scores with a criterion, and with one another adjusted for a marker.
     """
 
     reliability: pd.DataFrame
@@ -80,12 +85,14 @@ class Validity(Result):
     fornell_larcker: pd.DataFrame
     latent_correlations: pd.DataFrame
     common_method: pd.DataFrame
+    outside: pd.DataFrame
     fit: ModelFit
     provenance: Provenance
 
     def tidy(self) -> pd.DataFrame:
-        """CR and AVE by dimension, then HTMT and HTMT2 by pair (columns lhs, rhs)."""
-        return pd.concat([self.reliability, self.htmt_intervals], ignore_index=True)
+        """CR and AVE by dimension, HTMT and HTMT2 by pair (columns lhs, rhs), criterion and marker_adjusted rows."""
+        parts = [self.reliability, self.htmt_intervals, self.outside]
+        return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
     def glance(self) -> pd.DataFrame:
         """One row: n, discriminant (no latent correlation reaches the root of an AVE), common-method checks."""
@@ -104,6 +111,9 @@ class Validity(Result):
 def validity(
     fit_or_data: Any,
     dimensions: Mapping[str, Sequence[str]] | None = None,
+    criterion: str | None = None,
+    marker: str | None = None,
+    weights: Any = None,
     n_boot: int = 1000,
     seed: int = 1,
     conf_level: float = 0.95,
@@ -111,10 +121,15 @@ def validity(
     """Composite reliability, AVE, Fornell-Larcker, HTMT, HTMT2, latent correlations and common-method checks.
 
     fit_or_data : a fitted single-group CFA, or data (DataFrame; Moments and covariances give no bootstrap) with
-    ``dimensions``, items by dimension. CR and AVE from data carry delta-method intervals; from a fit only estimates.
+    ``dimensions``, items by dimension. CR and AVE carry delta-method intervals. HTMT's bootstrap draws respondents with
+    their weights.
+    criterion : a column of the data that the dimensions should go with; their scores' correlations with it.
+    marker : a column unrelated to the dimensions by theory; the scores' correlations adjusted for it (Lindell and
+        Whitney 2001). weights : respondents' weights, when data are given.
     CR is semTools' compRelSEM(obs.var=FALSE), AVE semTools' AVE (ratio of sums, not mean of standardised squares).
 
-    Raises ModelError for fits of several groups or without factors.
+    Raises ModelError for fits of several groups or without factors; ResponseError for a criterion or marker that the
+    data do not hold.
 
     >>> rng = np.random.default_rng(1)
     >>> f = rng.multivariate_normal([0, 0], [[1, .4], [.4, 1]], 300)
@@ -126,14 +141,13 @@ def validity(
     given = isinstance(fit_or_data, ModelFit)
     if not given and not dimensions:
         raise ResponseError("validity(data) needs dimensions: a mapping from each dimension's name to its items.")
-    fit = fit_or_data if given else cfa(_model(dimensions), fit_or_data, std_lv=True)
+    fit = fit_or_data if given else cfa(_model(dimensions), fit_or_data, std_lv=True, weights=weights)
     if len(fit.samples) > 1:
         raise ModelError("Validity is judged in one group at a time: fit each group by itself.")
-    parameters = fit.tidy(conf_level)
-    dimensions = dimensions or _dimensions(parameters)
+    dimensions = dimensions or _dimensions(fit.table)
     items = [item for chosen in dimensions.values() for item in chosen]
     latent = fit.latent_correlations.loc[list(dimensions), list(dimensions)]
-    reliability = _reliability(fit, parameters, dimensions, conf_level)
+    reliability = _reliability(fit, dimensions, conf_level)
     table = latent.to_numpy().copy()
     np.fill_diagonal(table, np.sqrt(reliability.loc[reliability.term == "ave", "estimate"]))
     ratios, intervals = _htmt(fit, dimensions, n_boot, seed, conf_level)
@@ -143,51 +157,67 @@ def validity(
         htmt_intervals=intervals,
         fornell_larcker=pd.DataFrame(table, latent.index, latent.columns),
         latent_correlations=latent,
-        common_method=_common_method(fit, items),
+        common_method=one_factor_check(fit, items),
+        outside=_outside(fit_or_data, dimensions, criterion, marker, conf_level),
         fit=fit,
         provenance=Provenance("validity", fit.n, {"n_boot": n_boot, "seed": seed, "conf_level": conf_level}),
     )
 
 
 def _model(dimensions: Mapping[str, Sequence[str]]) -> str:
-    """Lavaan syntax of the simple structure, with CR and AVE as defined parameters (so with delta-method errors)."""
-    lines = []
-    for d, (name, items) in enumerate(dimensions.items()):
-        loadings, errors = ([f"{kind}{d}_{i}" for i in range(len(items))] for kind in ("l", "e"))
-        terms = [f"{label}*{item}" for label, item in zip(loadings, items, strict=True)]
-        lines.append(f"{name} =~ {' + '.join(terms)}")
-        lines += [f"{item} ~~ {label}*{item}" for label, item in zip(errors, items, strict=True)]
-        total, squares, error = " + ".join(loadings), " + ".join(f"{a}*{a}" for a in loadings), " + ".join(errors)
-        lines.append(f"cr_{d} := ({total})^2 / (({total})^2 + {error})")
-        lines.append(f"ave_{d} := ({squares}) / ({squares} + {error})")
-    return "\n".join(lines)
+    return "\n".join(f"{name} =~ {' + '.join(items)}" for name, items in dimensions.items())
 
 
-def _dimensions(parameters: pd.DataFrame) -> dict[str, list[str]]:
-    loadings = parameters[parameters.op == "=~"]
-    if loadings.empty:
-        raise ModelError("The fit has no factors: validity needs a measurement model.")
-    return {name: list(rows.rhs) for name, rows in loadings.groupby("lhs", sort=False)}
+def _dimensions(table: ParameterTable) -> dict[str, list[str]]:
+    found = {
+        name: [row.rhs for row in table.rows if (row.lhs, row.op, row.group) == (name, "=~", 0)]
+        for name in table.latent
+    }
+    items = {name: loading for name, loading in found.items() if loading and set(loading) <= set(table.observed)}
+    if not items:
+        raise ModelError("The fit has no factors of items: validity needs a measurement model.")
+    return items
 
 
-def _reliability(
-    fit: ModelFit, parameters: pd.DataFrame, dimensions: Mapping[str, Sequence[str]], conf_level: float
-) -> pd.DataFrame:
-    value = parameters.set_index(["lhs", "op", "rhs"])["estimate"].to_dict()
-    defined = parameters[parameters.op == ":="].set_index("lhs")["std_error"].to_dict()
-    rows = []
-    for d, (name, items) in enumerate(dimensions.items()):
-        loadings = np.array([value[name, "=~", item] for item in items]) * np.sqrt(fit.latent_cov.loc[name, name])
-        theta = [[value.get((a, "~~", b), value.get((b, "~~", a), 0.0)) for b in items] for a in items]
-        measures = {
-            "cr": composite_reliability(loadings, np.array(theta)),
-            "ave": average_variance_extracted(loadings, np.diag(theta)),
+def _reliability(fit: ModelFit, dimensions: Mapping[str, Sequence[str]], conf_level: float) -> pd.DataFrame:
+    """CR and AVE of each dimension at the estimates, their errors by the delta method."""
+    table, blocks = fit.table, fit.objective.blocks
+    places = [_places(fit, name, items) for name, items in dimensions.items()]
+
+    def measures(x: np.ndarray) -> np.ndarray:
+        values = row_values(table, blocks, x, "latent")
+        return np.array([_cr_and_ave(values, *where) for where in places]).ravel()
+
+    jacobian = complex_jacobian(measures, fit.x)
+    error = np.sqrt(np.einsum("ij,jk,ik->i", jacobian, fit.covariance, jacobian))
+    reach = norm.ppf(0.5 + conf_level / 2) * error
+    estimate = measures(fit.x)
+    return pd.DataFrame(
+        {
+            "dimension": np.repeat(list(dimensions), 2),
+            "term": ["cr", "ave"] * len(dimensions),
+            "estimate": estimate,
+            "std_error": error,
+            "conf_low": estimate - reach,
+            "conf_high": estimate + reach,
         }
-        for term, estimate in measures.items():
-            error = defined.get(f"{term}_{d}", np.nan)
-            reach = norm.ppf(0.5 + conf_level / 2) * error
-            rows.append((name, term, estimate, error, estimate - reach, estimate + reach))
-    return pd.DataFrame(rows, columns=["dimension", "term", "estimate", "std_error", "conf_low", "conf_high"])
+    )
+
+
+def _places(fit: ModelFit, name: str, items: Sequence[str]) -> tuple[list[int], list[int], list[int]]:
+    """Rows of a dimension's loadings, its items' residual variances and the covariances between those."""
+    at = {(row.lhs, row.op, row.rhs): i for i, row in enumerate(fit.table.rows)}
+    loadings = [at[name, "=~", item] for item in items]
+    covariances = [at[a, "~~", b] for a in items for b in items if a != b and (a, "~~", b) in at]
+    return loadings, [at[item, "~~", item] for item in items], covariances
+
+
+def _cr_and_ave(values: np.ndarray, loadings: list[int], variances: list[int], covariances: list[int]) -> tuple:
+    loading, error = values[loadings], values[variances]
+    return (
+        composite_reliability(loading, np.append(error, 2 * values[covariances])),
+        average_variance_extracted(loading, error),
+    )
 
 
 def _htmt(
@@ -199,7 +229,7 @@ def _htmt(
     first, second = np.triu_indices(len(names), 1)
     resampled = None
     if sample.rows is not None:
-        _, covs = bootstrap_moments(np.asarray(sample.rows), n_boot, seed)
+        _, covs = bootstrap_moments(np.asarray(sample.rows), n_boot, seed, weights=sample.weights)
         resampled = _correlation(covs)
     r, tables, rows = _correlation(np.asarray(sample.cov)), {}, []
     for term, geometric in (("htmt", False), ("htmt2", True)):
@@ -220,22 +250,35 @@ def _correlation(cov: np.ndarray) -> np.ndarray:
     return cov / (sd[..., :, None] * sd[..., None, :])
 
 
-def _common_method(fit: ModelFit, items: Sequence[str]) -> pd.DataFrame:
-    """Harman's share of the first principal component, and the fit of one factor for all items beside the model's."""
-    observed = list(fit.table.observed)
-    where = [observed.index(item) for item in items]
-    cov = np.asarray(fit.samples[0].cov)[np.ix_(where, where)]
-    single = cfa("method =~ " + " + ".join(items), pd.DataFrame(cov, items, items), nobs=round(fit.n))
-    one, model = single.glance().iloc[0], fit.glance().iloc[0]
+def _outside(
+    data: Any, dimensions: Mapping[str, Sequence[str]], criterion: str | None, marker: str | None, conf_level: float
+) -> pd.DataFrame:
+    wanted = [name for name in (criterion, marker) if name is not None]
+    if not wanted:
+        return pd.DataFrame()
+    if not isinstance(data, pd.DataFrame) or any(name not in data for name in wanted):
+        raise ResponseError(f"{' and '.join(wanted)} must be columns of the data; pass the respondents' answers.")
+    scores = pd.DataFrame({name: data[list(items)].mean(axis=1) for name, items in dimensions.items()})
+    parts = []
+    if criterion is not None:
+        parts.append(_criterion(scores, data[criterion], criterion, conf_level))
+    if marker is not None:
+        parts.append(marker_check(scores, data[marker]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _criterion(scores: pd.DataFrame, values: pd.Series, name: str, conf_level: float) -> pd.DataFrame:
+    """Correlations with the criterion, intervals by Fisher's z (1921)."""
+    r = scores.corrwith(values)
+    n = scores.notna().mul(values.notna(), axis=0).sum()
+    reach = norm.ppf(0.5 + conf_level / 2) / np.sqrt(n - 3)
     return pd.DataFrame(
-        [
-            {
-                "harman_share": np.linalg.eigvalsh(_correlation(cov))[-1] / len(items),
-                "cfi_one_factor": one["cfi"],
-                "rmsea_one_factor": one["rmsea"],
-                "cfi_model": model["cfi"],
-                "chisq_difference": one["chisq"] - model["chisq"],
-                "df_difference": one["df"] - model["df"],
-            }
-        ]
+        {
+            "term": "criterion",
+            "lhs": r.index,
+            "rhs": name,
+            "estimate": r.to_numpy(),
+            "conf_low": np.tanh(np.arctanh(r) - reach).to_numpy(),
+            "conf_high": np.tanh(np.arctanh(r) + reach).to_numpy(),
+        }
     )
