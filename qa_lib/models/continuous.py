@@ -9,7 +9,7 @@ import numpy as np
 from qa_lib.errors import ModelError
 from qa_lib.models.corrected import corrected_test, unrestricted
 from qa_lib.models.discrepancy import Evaluation, Objective
-from qa_lib.models.estimate import optimise, starting_values
+from qa_lib.models.estimate import optimise
 from qa_lib.models.implied import build_blocks
 from qa_lib.models.inference import ChiSquare, constrained_inverse, score_products
 from qa_lib.models.measures import likelihood_measures, plain_measures, robust_measures, scaled_measures, srmr
@@ -143,4 +143,11 @@ def _baseline(
     """The model of uncorrelated variables, fitted the same way."""
     base = baseline_table(table)
     null = _objective(base, list(objective.samples), settings["estimator"])
-    return base, null, optimise(null, starting_values(base, objective.samples), base.mapping).evaluation
+    at = {name: i for i, name in enumerate(base.observed)}
+    start = [
+        objective.samples[row.group].mean[at[row.lhs]]
+        if row.op == "~1"
+        else objective.samples[row.group].cov[at[row.lhs], at[row.lhs]]
+        for row in base.free_rows
+    ]
+    return base, null, optimise(null, np.array(start), base.mapping).evaluation

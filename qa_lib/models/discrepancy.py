@@ -135,7 +135,7 @@ class Objective:
     def _assemble(self, at: Evaluation, of_block) -> np.ndarray:
         out = np.zeros((self.n_free, self.n_free))
         for g, block in enumerate(self.blocks):
-            out[np.ix_(block.free, block.free)] = self.shares[g] * of_block(g, at)
+            out[block.free[:, None], block.free] = self.shares[g] * of_block(g, at)
         return out
 
     def _expected_block(self, g: int, at: Evaluation) -> np.ndarray:

@@ -138,7 +138,7 @@ def fill(block: Block, x: np.ndarray) -> tuple[np.ndarray, ...]:
     """Matrices A, S, m, D, thresholds at the free parameters ``x`` (..., all groups'); real or complex."""
     own = x[..., block.free]
     directed, symmetric, intercept, scale, threshold = (
-        np.broadcast_to(fixed, (*own.shape[:-1], *fixed.shape)).astype(own.dtype)
+        fixed.astype(own.dtype) if own.ndim == 1 else np.tile(fixed, (*own.shape[:-1], *(1,) * fixed.ndim))
         for fixed in (block.directed, block.symmetric, block.intercept, block.scale, block.threshold)
     )
     a, s = block.in_directed, block.in_symmetric

@@ -203,11 +203,13 @@ def _require(data: pd.DataFrame, names: Sequence[str]) -> None:
 
 def _numeric(data: pd.DataFrame, variables: Sequence[str]) -> np.ndarray:
     table = data[list(variables)]
-    codes = table.apply(lambda column: column.cat.codes.where(column.notna()) if column.dtype == "category" else column)
+    coded = {name: table[name].cat for name in variables if isinstance(table[name].dtype, pd.CategoricalDtype)}
+    if coded:
+        table = table.assign(**{name: column.codes.where(table[name].notna()) for name, column in coded.items()})
     try:
-        return codes.astype(float).to_numpy()
+        return table.to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        bad = [name for name in variables if not pd.api.types.is_numeric_dtype(data[name])]
+        bad = [name for name in variables if not pd.api.types.is_numeric_dtype(table[name])]
         raise ModelError(f"columns {bad} are not numeric: {error}. Code the answers as numbers first.") from None
 
 
