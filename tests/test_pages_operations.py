@@ -10,7 +10,7 @@ from conftest import ROOT
 import qa_lib as qa
 from qa_lib.operations.completion import completion
 from qa_lib.report import display
-from qa_lib.report.pages import branches, kpi_rows, monitoring, monitors, open_page, operations
+from qa_lib.report.pages import branches, improvement, kpi_rows, monitoring, monitors, open_page, operations
 
 DEMO = ROOT / "data" / "raw" / "demo"
 
@@ -192,3 +192,53 @@ def test_a_period_without_monitoring_says_so(shown):
     everything = monitoring.monitored_records(page)
     monitoring.overview(page, monitoring.scored(page, everything, page.period), None, None)
     assert shown.paragraphs == ["3 November 2026: no contact was monitored."]
+
+
+def improvement_page(shown, lang="en", segment="", period="2026-10"):
+    page = open_page(DEMO, period, segment, lang, answers=False)
+    improvement.actions_log(page, improvement.effects(page, improvement.started(page)))
+    pair, columns = improvement.two_periods(page), improvement.segments(page)
+    if len(pair):
+        improvement.drift(page, page.attempt(qa.makeup_drift, pair, "period", columns))
+    improvement.standardise(page, columns)
+    invited = improvement.contacts(page)
+    rates = page.attempt(qa.response_rates, invited, by="period") if invited is not None else None
+    improvement.precision(page, columns, rates)
+    improvement.response_rates(page, rates)
+    return page
+
+
+def test_actions_are_judged_in_words_with_their_effect(shown):
+    page = improvement_page(shown)
+    log = page.study.actions()
+    assert f"of {len(log)} actions" in shown.paragraphs[0]
+    sentence = next(line for line in shown.bullets if line.startswith("Call-back queue at Station: adopt"))
+    table = next(table for caption, table in shown.tables.items() if "difference in differences" in caption)
+    row = table[table["Target indicator"] == "Responsiveness"].iloc[0]
+    change = [float(after) - float(before) for before, after in (row[c].split(" → ") for c in row.index[2:4])]
+    assert float(row["Effect"].replace("−", "-")) == pytest.approx(change[0] - change[1], abs=0.021)
+    assert row["Effect"] in sentence
+    assert shown.tables["PDCA log: what was expected, at what cost and risk"]["Cost"].iloc[0] == "4,000"
+
+
+def test_next_periods_invitations_follow_from_precision_and_response_rate(shown):
+    page = improvement_page(shown)
+    contacts = page.study.contacts().query("period == '2026-10'")
+    asked = contacts[contacts["disposition"] != "ineligible"]
+    rate = (asked["disposition"] == "complete").mean()
+    assert any(f"{rate:.1%} of {len(asked)} contacts" in line for line in shown.paragraphs), shown.paragraphs
+    plan = next(table for caption, table in shown.tables.items() if "Half-width" in caption)
+    needed, invited = (plan[column].str.replace(",", "").astype(int) for column in plan.columns[3:5])
+    assert (invited == np.ceil(needed / rate)).all()
+
+
+def test_a_branch_reads_of_its_own_actions_in_chinese(shown):
+    improvement_page(shown, "zh", "branch=station")
+    assert "2 项改进措施" in shown.paragraphs[0]
+    wording = re.sub("|".join(qa.read_study(DEMO).actions()["action"].map(re.escape)), "", shown.text)
+    assert not re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", wording)
+
+
+def test_an_action_not_yet_begun_is_not_judged(shown):
+    page = open_page(DEMO, "2026-04", "", "en", answers=False)
+    assert set(improvement.started(page)["start"]) == {"2026-02"}

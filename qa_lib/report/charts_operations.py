@@ -193,3 +193,25 @@ def path(rows: pd.DataFrame, touchpoints: Sequence[str], labels: Mapping[str, st
     ax.grid(axis="x", visible=False)
     fig.legend(loc="outside upper right", ncols=3, fontsize=9)
     return fig
+
+
+@styled
+def effects(rows: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
+    """Effects as shares of what was expected, with intervals; lines at no effect and at the expected one.
+
+    Columns ``label, estimate, conf_low, conf_high, missed``; ``labels`` the words ``axis, none, expected``.
+    """
+    fig, ax = _figure(1.1 + 0.42 * len(rows))
+    y = np.arange(len(rows))[::-1]
+    ax.axvline(0, color=CONTEXT, linewidth=1.2, label=labels["none"])
+    ax.axvline(1, color=INK, linewidth=1.2, linestyle=(0, (4, 3)), label=labels["expected"])
+    colours = np.where(rows["missed"], ATTENTION, THIS)
+    ax.hlines(y, rows["conf_low"], rows["conf_high"], color=colours, linewidth=3, alpha=0.45, zorder=3)
+    ax.scatter(rows["estimate"], y, s=42, color=colours, zorder=4)
+    ax.set_yticks(y, rows["label"])
+    ax.set_ylim(-0.6, len(rows) - 0.4)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.set_xlabel(labels["axis"])
+    ax.grid(axis="y", visible=False)
+    fig.legend(loc="outside upper right", ncols=2, fontsize=9)
+    return fig

@@ -35,6 +35,12 @@ def tables(page: ReportPage, spec: KpiSpec | None) -> dict[str, pd.DataFrame]:
     return found
 
 
+def all_tables(page: ReportPage, spec: KpiSpec | None) -> dict[str, pd.DataFrame]:
+    """The study's operations tables of everyone up to the end of the page's period."""
+    described, found = read_kpi_spec(spec).tables, page.study.operations()
+    return {name: records.until_now(page, found[name], described[name].at) for name in found if name in described}
+
+
 def rows_of(page: ReportPage, found: Kpis, period: str | None = None) -> pd.DataFrame:
     """The KPIs of one period, a row per KPI in the order of the spec, its id as index."""
     table = found.tidy()

@@ -1,0 +1,372 @@
+"""What was done about it and whether it helped: the PDCA log, who answered, how precise the answers are."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import pandas as pd
+
+from qa_lib.operations.kpi_spec import Kpi, read_kpi_spec
+from qa_lib.operations.kpis import kpi_cases
+from qa_lib.report import charts, display
+from qa_lib.report import charts_operations as drawings
+from qa_lib.report.pages import kpi_rows
+from qa_lib.report.pages.page import ReportPage, interval_columns
+from qa_lib.study.cleaning import in_period
+from qa_lib.study.dates import parse_dates, span
+from qa_lib.study.study import Segment
+from qa_lib.tracking import weighting
+from qa_lib.tracking.actions import ActionEffects, action_effects
+from qa_lib.tracking.estimates import Estimates
+from qa_lib.tracking.planning import precision_reached
+
+MARGIN = 5.0  # points of 100 the index of a group shall be precise to
+SIGNIFICANCE = 0.05
+_MOODS = {"adopt": "good", "abandon": "bad"}
+_RATES = ("rr1", "coop1", "ref1", "con1")
+
+
+def until_now(page: ReportPage) -> pd.DataFrame:
+    """All responses up to the end of the page's period, of every segment."""
+    data = page.study.responses().data
+    last = span(page.period)[1]
+    ends = {name: span(str(name))[1] for name in data["period"].dropna().unique()}
+    return data[data["period"].map(ends) <= last].reset_index(drop=True)
+
+
+def unit(page: ReportPage, actions: pd.DataFrame) -> Segment | None:
+    """The segment whose values the log's units are."""
+    named = {
+        name.strip() for units in actions.get("unit", pd.Series(dtype=object)).dropna() for name in units.split(";")
+    }
+    data = page.study.responses().data
+    for segment in page.study.spec.segments:
+        if segment.id in data and named & set(data[segment.id].astype(str)):
+            return segment
+    return None
+
+
+def started(page: ReportPage) -> pd.DataFrame | None:
+    """The actions begun by the end of the period, of all units: each is held against those without one."""
+    actions = page.study.actions()
+    if actions is None:
+        return None
+    begun = actions["start"].astype(str).map(lambda start: _first_day(start) <= span(page.period)[1])
+    return actions[begun].reset_index(drop=True)
+
+
+def own(page: ReportPage, table: pd.DataFrame) -> pd.DataFrame:
+    """On a page of one unit its own actions and those meant for all."""
+    segment, (column, _, value) = unit(page, table), page.segment.partition("=")
+    if segment is None or segment.id != column:
+        return table
+    meant = table["unit"].isna() | table["unit"].astype(str).str.split(";").map(lambda units: value in units)
+    return table[meant].reset_index(drop=True)
+
+
+def _first_day(start: str) -> pd.Timestamp:
+    day = parse_dates(pd.Series([start])).iloc[0]
+    return span(start)[0] if pd.isna(day) or len(start) < 10 else day
+
+
+def effects(page: ReportPage, actions: pd.DataFrame | None) -> ActionEffects | None:
+    """Every action's effect on its indicator: a dimension, an outcome, an item, or a KPI of single cases."""
+    if actions is None or actions.empty:
+        return None
+    spec = kpi_rows.spec_of(page)
+    known = {kpi.id: kpi for kpi in read_kpi_spec(spec).kpis}
+    named = set(actions["indicator"]) | set(actions.get("guardrail", pd.Series(dtype=object)).dropna())
+    tables = kpi_rows.all_tables(page, spec)
+    measured = [kpi for kpi in known.values() if kpi.id in named and kpi.table in tables]
+    cases = {kpi.id: page.attempt(kpi_cases, tables, spec, kpi.id, period="M") for kpi in measured}
+    values = dict(page.instrument.dimensions) | {role: [item] for role, item in page.instrument.outcomes.items()}
+    segment = unit(page, actions)
+    return page.attempt(
+        action_effects,
+        until_now(page),
+        actions,
+        values={name: items for name, items in values.items() if name in named},
+        unit=None if segment is None else segment.id,
+        weights=page.weights,
+        cases={name: table for name, table in cases.items() if table is not None},
+        better={kpi.id: kpi.better for kpi in measured},
+    )
+
+
+def actions_log(page: ReportPage, found: ActionEffects | None) -> None:
+    """In words which actions to adopt, adapt or abandon; then the log and the effects."""
+    text = page.text
+    table = pd.DataFrame() if found is None else own(page, found.tidy())
+    if table.empty:
+        display.paragraph(text("no_actions"), "lead")
+        return
+    counts = table["verdict"].value_counts()
+    facts = {name: int(counts.get(name, 0)) for name in ("adopt", "adapt", "abandon", "too_early")}
+    display.paragraph(text("actions_lead", period=text.period(page.period), n=len(table), **facts), "lead")
+    names = _indicator_names(page)
+    display.bullets([_sentence(page, row, names) for row in table.itertuples()])
+    relative = _relative(table)
+    if len(relative):
+        words = {key: text(f"effects_{key}") for key in ("axis", "none", "expected")}
+        display.figure(drawings.effects(relative, words), text("alt_effects"))
+    _effects_table(page, table, names)
+    _log_table(page, table)
+    display.paragraph(text("actions_note", window=found.window), "note")
+
+
+def _indicator_names(page: ReportPage) -> dict[str, str]:
+    kpis: list[Kpi] = read_kpi_spec(kpi_rows.spec_of(page)).kpis
+    text = page.text
+    names = {kpi.id: text.of(kpi.name, kpi.id) for kpi in kpis}
+    names |= {role: text(f"outcome_{role}") for role in page.instrument.outcomes}
+    return names | {name: page.instrument.dimension_name(name, text.lang) for name in page.instrument.dimensions}
+
+
+def _sentence(page: ReportPage, row, names: dict[str, str]) -> str:
+    text = page.text
+    if row.verdict == "too_early":
+        return text("action_too_early", action=row.term)
+    expected = text("expected_effect", amount=text.signed(row.expected, 2)) if pd.notna(row.expected) else ""
+    return text(
+        "action_sentence",
+        action=row.term,
+        indicator=names.get(row.indicator, row.indicator),
+        amount=text.signed(row.estimate, 2),
+        interval=text.interval(row.conf_low, row.conf_high, 2),
+        expected=expected,
+        design=text(f"design_{row.design}"),
+        verdict=text(f"action_{row.verdict}"),
+        reason=text(f"reason_{row.reason}"),
+    )
+
+
+def _relative(table: pd.DataFrame) -> pd.DataFrame:
+    """Effects as a share of what was expected: one axis for indicators of any unit."""
+    known = table[table["expected"].astype(float).abs().gt(0) & table["conf_low"].notna()]
+    share = known[["estimate", "conf_low", "conf_high"]].div(known["expected"].astype(float), axis=0)
+    flipped = known["expected"].astype(float) < 0
+    share.loc[flipped, ["conf_low", "conf_high"]] = share.loc[flipped, ["conf_high", "conf_low"]].to_numpy()
+    return share.assign(label=known["term"], missed=known["verdict"] == "abandon").reset_index(drop=True)
+
+
+def _effects_table(page: ReportPage, table: pd.DataFrame, names: dict[str, str]) -> None:
+    text = page.text
+
+    def pair(before: float, after: float) -> str:
+        return "–" if pd.isna(before) else f"{text.number(before, 2)} → {text.number(after, 2)}"
+
+    guards = table["guardrail_verdict"] if "guardrail_verdict" in table else pd.Series(None, index=table.index)
+    frame = pd.DataFrame(
+        {
+            text("pdca_action"): table["term"],
+            text("target_indicator"): [names.get(name, name) for name in table["indicator"]],
+            text("pdca_before_after"): [pair(row.before, row.after) for row in table.itertuples()],
+            text("pdca_comparison"): [pair(row.comparison_before, row.comparison_after) for row in table.itertuples()],
+            text("pdca_effect"): [text.signed(value, 2) for value in table["estimate"]],
+            text("interval_95"): [
+                text.interval(*p, 2) for p in zip(table["conf_low"], table["conf_high"], strict=True)
+            ],
+            text("pdca_effect_size"): [text.number(value, 2) for value in table["effect_size"]],
+            text("pdca_guardrail"): [text(f"guard_{v}") if pd.notna(v) else "–" for v in guards],
+            text("verdict"): [text(f"action_{verdict}") for verdict in table["verdict"]],
+        }
+    )
+    classes = {(place, 8): _MOODS[v] for place, v in enumerate(table["verdict"]) if v in _MOODS}
+    display.table(frame, text("caption_effects"), text_columns=2, classes=classes)
+
+
+def _log_table(page: ReportPage, table: pd.DataFrame) -> None:
+    text, segment = page.text, unit(page, table)
+    units = table["unit"].fillna("") if segment is not None else pd.Series("", index=table.index)
+    shown = [
+        text.join([page.segment_label(segment.id, name.strip()) for name in value.split(";")])
+        if value
+        else text("everyone")
+        for value in units
+    ]
+    dates = [
+        str(row.start) if pd.isna(row.end) or row.end == row.start else text("ops_range", low=row.start, high=row.end)
+        for row in table.itertuples()
+    ]
+    frame = pd.DataFrame(
+        {
+            text("pdca_action"): table["term"],
+            text("pdca_owner"): table["owner"].fillna("–"),
+            text("pdca_where"): shown,
+            text("pdca_when"): dates,
+            text("pdca_expected"): [text.signed(value, 2) if pd.notna(value) else "–" for value in table["expected"]],
+            text("pdca_cost"): [text.count(value) if pd.notna(value) else "–" for value in table["cost"]],
+            text("pdca_risk"): [_level(page, value) for value in table["risk"]],
+        }
+    )
+    display.table(frame, text("caption_log"), text_columns=4)
+
+
+def _level(page: ReportPage, value: object) -> str:
+    if pd.isna(value):
+        return "–"
+    return page.text(f"risk_{value}") if page.text.has(f"risk_{value}") else str(value)
+
+
+def drift(page: ReportPage, found: Estimates | None) -> None:
+    """Whether this period's respondents are other people than the period before's."""
+    if found is None:
+        return
+    text = page.text
+    page.section("makeup_section")
+    table = found.tidy()
+    names = {segment.id: text.of(segment.name, segment.id) for segment in page.study.spec.segments}
+    moved = [names[name] for name in table.loc[table["p_adjusted"] < SIGNIFICANCE, "dimension"]]
+    previous = text.period(str(table["reference"].iloc[0]))
+    display.paragraph(text("makeup_moved" if moved else "makeup_same", segments=text.join(moved), period=previous))
+    frame = pd.DataFrame(
+        {
+            text("segment"): [names[name] for name in table["dimension"]],
+            text("drift_share"): table["estimate"].map(lambda value: text.percent(value, 1)),
+            text("p_holm"): table["p_adjusted"].map(text.p_value),
+        }
+    )
+    display.table(frame, text("caption_makeup"))
+
+
+def two_periods(page: ReportPage) -> pd.DataFrame:
+    """This period's and the previous period's respondents, the period as column ``period``; empty without either."""
+    if page.before is None or page.data.empty:
+        return pd.DataFrame()
+    parts = [page.before.assign(period=page.previous_period), page.data.assign(period=page.period)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def segments(page: ReportPage) -> list[str]:
+    own = page.segment.partition("=")[0]
+    return [segment.id for segment in page.study.spec.segments if segment.id in page.data and segment.id != own]
+
+
+def scores(page: ReportPage, data: pd.DataFrame) -> pd.DataFrame:
+    """Respondents with their score on 0–100: the mean of the dimensions they answered."""
+    return data.assign(score=page.scores(data).mean(axis=1))
+
+
+def reference(page: ReportPage, column: str) -> dict[object, float]:
+    """The make-up of all periods so far: the shares of a segment's groups that answered this period as well."""
+    earlier = until_now(page)
+    segment, _, value = page.segment.partition("=")
+    if segment:
+        earlier = earlier[earlier[segment].astype(str) == value]
+    shares = earlier[column].value_counts(normalize=True)
+    return {name: float(shares[name]) for name in sorted(set(page.data[column].dropna()) & set(shares.index), key=str)}
+
+
+def standardise(page: ReportPage, columns: list[str]) -> None:
+    """The score as it would be had the first segment's groups answered in their usual shares."""
+    if page.data.empty or not columns:
+        return
+    column, shares = columns[0], reference(page, columns[0])
+    answers = scores(page, page.data)
+    answers = answers[answers[column].isin(list(shares))]
+    found = page.attempt(weighting.standardise, answers, "score", column, shares, weights=page.weights)
+    if found is None:
+        return
+    text, rows = page.text, found.tidy().set_index("term")
+    name = next(text.of(entry.name, entry.id) for entry in page.study.spec.segments if entry.id == column)
+    adjusted, observed = rows.loc["standardised"], rows.loc["observed"]
+    display.paragraph(
+        text(
+            "pdca_standardised",
+            segment=name,
+            index=page.index_name,
+            value=text.number(adjusted["estimate"]),
+            interval=text.interval(adjusted["conf_low"], adjusted["conf_high"]),
+            observed=text.number(observed["estimate"]),
+        )
+    )
+
+
+def precision(page: ReportPage, columns: list[str], rates: Estimates | None) -> None:
+    """The precision every group reached, and how many answers and invitations the next period needs."""
+    if page.data.empty or not columns:
+        return
+    column, answers = columns[0], scores(page, page.data)
+    found = page.attempt(precision_reached, answers, column, "score", margin=MARGIN, weights=page.weights)
+    if found is None:
+        return
+    text = page.text
+    page.section("precision_section")
+    short = found[found["verdict"] == "short"]
+    names = [page.segment_label(column, value) for value in short[column]]
+    margin = text.number(MARGIN, 0)
+    display.paragraph(text("precision_short" if names else "precision_reached", groups=text.join(names), margin=margin))
+    rate = _rate(rates)
+    shown = found[found["n"] >= page.study.spec.minimum_cell]
+    segment = next(entry for entry in page.study.spec.segments if entry.id == column)
+    frame = {
+        text.of(segment.name, column): [page.segment_label(column, value) for value in shown[column]],
+        text("n_responses"): shown["n"].map(text.count),
+        text("margin_reached"): [text("plus_minus", value=text.number(value)) for value in shown["margin_reached"]],
+        text("responses_needed"): shown["needed"].map(text.count),
+    }
+    if rate is not None:
+        frame[text("invitations_needed")] = [text.count(ceil(n / rate)) for n in shown["needed"]]
+    frame[text("verdict")] = [text(f"precision_{verdict}_word") for verdict in shown["verdict"]]
+    classes = {(place, len(frame) - 1): "bad" for place, v in enumerate(shown["verdict"]) if v == "short"}
+    display.table(pd.DataFrame(frame), text("caption_precision", margin=margin), classes=classes)
+    if rate is not None:
+        display.paragraph(text("invitations_note", rate=text.percent(rate)), "note")
+
+
+def _rate(rates: Estimates | None) -> float | None:
+    """The newest period's response rate 1."""
+    if rates is None:
+        return None
+    rows = rates.tidy()
+    rows = rows[rows["term"] == "rr1"].sort_values("group")
+    return float(rows["estimate"].iloc[-1]) or None
+
+
+def contacts(page: ReportPage) -> pd.DataFrame | None:
+    """Those invited up to this period, of the page's segment; None when the study keeps no record of them."""
+    found = page.study.contacts()
+    if found is None or "period" not in found:
+        return None
+    last = span(page.period)[1]
+    ends = {name: span(name)[1] for name in found["period"].unique()}
+    column, _, value = page.segment.partition("=")
+    keep = found["period"].map(ends) <= last
+    if column in found:
+        keep &= found[column] == value
+    found = found[keep].reset_index(drop=True)
+    return found if len(found) and in_period(found, page.period).any() else None
+
+
+def response_rates(page: ReportPage, found: Estimates | None) -> None:
+    """How many of those invited answered, period by period."""
+    if found is None:
+        return
+    text = page.text
+    page.section("response_section")
+    rows = found.tidy()
+    groups = sorted(rows["group"].unique())
+    shown = rows[rows["group"] == groups[-1]].set_index("term").loc[list(_RATES)]
+    rr1 = shown.loc["rr1"]
+    display.paragraph(
+        text("response_lead", period=text.period(groups[-1]), rate=text.percent(rr1["estimate"], 1),
+             low=text.percent(rr1["conf_low"], 1), high=text.percent(rr1["conf_high"], 1), n=text.count(rr1["n"]))
+    )  # fmt: skip
+    series = rows[rows["term"] == "rr1"].sort_values("group")
+    if len(series) > 1:
+        points = interval_columns(series, [text.short_period(group) for group in series["group"]])
+        points[["estimate", "conf_low", "conf_high"]] *= 100
+        words = {"target": "", "axis": text("axis_response")}
+        first, last = text.percent(series["estimate"].iloc[0]), text.percent(series["estimate"].iloc[-1])
+        display.figure(charts.trend(points, None, words), text("alt_response", first=first, last=last))
+    frame = pd.DataFrame(
+        {
+            text("rate"): [text(f"rate_{term}") for term in shown.index],
+            text("share"): [text.percent(value, 1) for value in shown["estimate"]],
+            text("interval_95"): [
+                text("ops_range", low=text.percent(low, 1), high=text.percent(high, 1))
+                for low, high in zip(shown["conf_low"], shown["conf_high"], strict=True)
+            ],
+        }
+    )
+    display.table(frame, text("caption_rates"))
