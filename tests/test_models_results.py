@@ -10,7 +10,7 @@ from compare import assert_close_to_reference
 from model_cases import COVARIATES, DEMOCRACY, HS, MEASURES, SECOND_ORDER, aligned, load_model_data
 
 import qa_lib as qa
-from qa_lib.errors import ModelError
+from qa_lib.errors import DataWarning, ModelError
 from qa_lib.models.bootstrap import draws_interval, refits, resampled
 
 SCALAR = {"group": "school", "group_equal": ("loadings", "intercepts")}
@@ -181,6 +181,23 @@ def test_bootstrap_is_refused_where_it_would_be_wrong(data):
         qa.cfa(HS, hs, cluster="cl").bootstrap(10)
     with pytest.raises(ModelError, match="interval 'bca' is not known"):
         qa.cfa(HS, hs).bootstrap(10).tidy(interval="bca")
+
+
+@pytest.mark.parametrize("estimator", ["ML", "MLR"])
+def test_respondents_without_covariates_are_left_out_under_fiml(estimator, data, reference):
+    """lavaan as it stops: estimates to 5e-5."""
+    gaps = data["holes"].copy()
+    gaps.loc[gaps.index[3::13], "ageyr"] = np.nan
+    with pytest.warns(DataWarning, match="24 respondents lack a covariate"):
+        fit = qa.sem(HS + "\nspeed ~ ageyr + grade", gaps, missing="fiml", estimator=estimator)
+    wanted = reference("models_covariates")[estimator]
+    both = aligned(fit, wanted["parameters"])
+    assert_close_to_reference(both["estimate"], both["est"], 5e-5, "estimates")
+    assert_close_to_reference(both["std_error"].fillna(0), both["se"], 1e-4, "errors")
+    glance = fit.glance().iloc[0]
+    for measure, value in wanted["fit"].items():
+        if measure in MEASURES and value is not None:
+            assert_close_to_reference(glance[MEASURES[measure]], value, 1e-5, measure)
 
 
 def test_scores_that_do_not_exist_are_refused(fits, data):

@@ -14,7 +14,7 @@ from qa_lib.models.implied import build_blocks
 from qa_lib.models.inference import ChiSquare, constrained_inverse, score_products
 from qa_lib.models.measures import likelihood_measures, plain_measures, robust_measures, scaled_measures, srmr
 from qa_lib.models.observed import Sample, collect, unbiased
-from qa_lib.models.parameters import ParameterTable, baseline_table, build_table, variable_names
+from qa_lib.models.parameters import ParameterTable, baseline_table, build_table, exogenous_names, variable_names
 from qa_lib.models.saturated import saturated_trace, saturated_value
 from qa_lib.models.syntax import Syntax
 
@@ -28,7 +28,9 @@ def prepare(syntax: Syntax, data: object, options: Mapping) -> tuple[ParameterTa
             f"{found.lhs} {found.op} {found.rhs}: thresholds and scales are of ordinal items: estimator WLSMV or ULSMV."
         )
     variables = variable_names(syntax)
-    samples = collect(data, variables, options["nobs"], options["group"], weights, cluster, fiml)
+    samples = collect(
+        data, variables, options["nobs"], options["group"], weights, cluster, fiml, exogenous_names(syntax)
+    )
     if estimator in {"GLS", "ULS"}:
         samples = [unbiased(sample) for sample in samples]
     means = options["meanstructure"] or fiml or cluster is not None or len(samples) > 1

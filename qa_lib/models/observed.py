@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from qa_lib.errors import ModelError
+from qa_lib.errors import DataWarning, ModelError
 from qa_lib.models.patterns import distinct_patterns, embedded_inverse, moment_information, saturated_moments
 from qa_lib.sufficient.moments import Moments
 
@@ -139,9 +140,13 @@ def collect(
     weights: object = None,
     cluster: str | None = None,
     fiml: bool = False,
+    exogenous: Sequence[str] = (),
 ) -> list[Sample]:
     """Samples, one per group in order of appearance, from a DataFrame of responses, Moments, a covariance DataFrame
-    with ``nobs``, or a mapping of groups to Moments or covariance matrices."""
+    with ``nobs``, or a mapping of groups to Moments or covariance matrices.
+
+    Under ``fiml`` every respondent who answered anything is kept, but those whose ``exogenous`` covariates are missing:
+    the model has no distribution for these. Warns DataWarning of such."""
     if isinstance(data, Mapping) and not isinstance(data, Moments):
         sizes = nobs if isinstance(nobs, Mapping) else dict.fromkeys(data, nobs)
         return [_one_table(part, variables, sizes[label], label) for label, part in data.items()]
@@ -160,6 +165,8 @@ def collect(
     rows = _numeric(data, variables)
     weights = data[weights] if isinstance(weights, str) else weights
     keep = ~np.isnan(rows).all(1) if fiml else ~np.isnan(rows).any(1)
+    if fiml and exogenous:
+        keep &= _known_covariates(data[list(exogenous)])
     if weights is not None:
         weights = _checked_weights(weights, len(rows))
         keep &= weights > 0
@@ -185,6 +192,18 @@ def collect(
     ]
 
 
+def _known_covariates(covariates: pd.DataFrame) -> np.ndarray:
+    known = covariates.notna().all(axis=1).to_numpy()
+    if not known.all():
+        warnings.warn(
+            f"{(~known).sum()} respondents lack a covariate ({', '.join(covariates.columns)}) and are left out: "
+            "covariates are given, not modelled. Name a covariate's variance (x ~~ x) to model it.",
+            DataWarning,
+            stacklevel=5,
+        )
+    return known
+
+
 def _checked_weights(weights: object, n: int) -> np.ndarray:
     """Respondents' weights as numbers; a missing weight leaves its respondent out, as a weight of zero does."""
     values = np.nan_to_num(np.asarray(weights, dtype=float))
@@ -203,9 +222,9 @@ def _require(data: pd.DataFrame, names: Sequence[str]) -> None:
 
 def _numeric(data: pd.DataFrame, variables: Sequence[str]) -> np.ndarray:
     table = data[list(variables)]
-    coded = {name: table[name].cat for name in variables if isinstance(table[name].dtype, pd.CategoricalDtype)}
+    coded = [name for name, dtype in table.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
     if coded:
-        table = table.assign(**{name: column.codes.where(table[name].notna()) for name, column in coded.items()})
+        table = table.assign(**{name: table[name].cat.codes.where(table[name].notna()) for name in coded})
     try:
         return table.to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
