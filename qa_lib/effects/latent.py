@@ -236,8 +236,8 @@ def draw_paths(
             edge_color=colour,
             width=[0.8 + 5 * abs(value) for value in rows["std_all"]],
             arrowsize=14,
-            min_source_margin=42,
-            min_target_margin=42,
+            min_source_margin=36,
+            min_target_margin=36,
         )
     numbers = {(row.rhs, row.lhs): f"{row.std_all:.2f}".replace("-", "−") for row in direct[sure].itertuples()}
     family = mpl.rcParams["font.family"]

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from qa_lib.effects.pls_algorithm import Estimates, Scheme, estimate
 from qa_lib.effects.pls_groups import PlsGroups, compare_groups
 from qa_lib.effects.pls_ipma import Ipma, importance_performance
+from qa_lib.effects.pls_ipma import Scale as IpmaScale
 from qa_lib.effects.pls_model import PlsModel, parse_model
 from qa_lib.effects.pls_predict import PlsPrediction, predict
 from qa_lib.effects.pls_quality import adjusted_r_squared, htmt
@@ -143,11 +144,12 @@ class PlsResult(Result):
         standardised = (values - self.sample.means[0]) / self.sample.sds[0]
         return pd.DataFrame(standardised @ self.sample.estimates.weights[0], index, self.model.constructs)
 
-    def ipma(self, target: str, scale: tuple[float, float] | None = None) -> Ipma:
+    def ipma(self, target: str, scale: IpmaScale = None) -> Ipma:
         """Importance–performance map of the constructs that act on ``target``, on the 0–100 scale.
 
         The target's own performance is a satisfaction index of the ACSI/ECSI type. ``scale`` holds the lowest and
-        highest answer the questionnaire allows; without it, the lowest and highest answers given to each item.
+        highest answer the questionnaire allows, one pair for all items or a mapping from item to pair; without it, the
+        lowest and highest answers given to each item.
         """
         return importance_performance(self, target, scale)
 

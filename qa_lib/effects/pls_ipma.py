@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from warnings import warn
@@ -15,11 +16,11 @@ from qa_lib.errors import DataWarning, ModelError
 from qa_lib.results import Provenance, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from matplotlib.axes import Axes
 
     from qa_lib.effects.pls import PlsResult, Sample
+
+Scale = tuple[float, float] | Mapping[str, tuple[float, float]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def rescaled(
     return index, effects, item_means, weights
 
 
-def importance_performance(fit: PlsResult, target: str, scale: tuple[float, float] | None) -> Ipma:
+def importance_performance(fit: PlsResult, target: str, scale: Scale) -> Ipma:
     """The map of one target construct; see ``PlsResult.ipma``."""
     model = fit.model
     if target not in model.constructs:
@@ -124,19 +125,23 @@ def _quantities(
     return pd.DataFrame(labels, columns=["term", "dimension", "item"]), np.concatenate(values, axis=1)
 
 
-def _bounds(fit: PlsResult, scale: tuple[float, float] | None) -> tuple[np.ndarray, np.ndarray]:
-    p = len(fit.model.items)
+def _bounds(fit: PlsResult, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest answer (p,) of each item."""
     if scale is None:
         if fit.rows is None:
             raise ModelError("ipma: a model fitted to moments needs scale=(lowest, highest answer).")
         return fit.rows.answers.min(axis=0), fit.rows.answers.max(axis=0)
-    low, high = scale
-    if not low < high:
+    each = scale if isinstance(scale, Mapping) else dict.fromkeys(fit.model.items, scale)
+    absent = [item for item in fit.model.items if item not in each]
+    if absent:
+        raise ModelError(f"ipma: scale says nothing of {', '.join(absent)}; every item needs (lowest, highest answer).")
+    low, high = np.array([each[item] for item in fit.model.items], dtype=float).T
+    if not (low < high).all():
         raise ModelError(f"ipma: scale={scale!r}; the lowest answer must be below the highest.")
-    if fit.rows is not None and (fit.rows.answers.min() < low or fit.rows.answers.max() > high):
+    if fit.rows is not None and ((fit.rows.answers < low) | (fit.rows.answers > high)).any():
         found = f"{fit.rows.answers.min():g} to {fit.rows.answers.max():g}"
         raise ModelError(f"ipma: answers run from {found}, beyond scale={scale!r}. Give the questionnaire's scale.")
-    return np.full(p, float(low)), np.full(p, float(high))
+    return low, high
 
 
 def _warn_negative(fit: PlsResult, model: PlsModel) -> None:

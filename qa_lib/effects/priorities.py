@@ -73,7 +73,8 @@ class Ipa(Result):
         return pd.DataFrame([row | {"undecided": int((self.places["quadrant"] == "undecided").sum())}])
 
     def plot(self, ax: Axes | None = None, labels: Mapping[str, str] | None = None) -> Axes:
-        """The map: ellipses of confidence, quadrants, and the dashed iso-priority line; hollow points are undecided."""
+        """The map: ellipses of confidence, quadrants, and the dashed iso-priority line; hollow points are undecided,
+        points in the second colour have importance that surely outruns performance."""
         import matplotlib.pyplot as plt
 
         labels = labels or {}
@@ -81,9 +82,10 @@ class Ipa(Result):
         for k, (item, place) in enumerate(self.places.iterrows()):
             centre = (place["performance"], place["importance"])
             outline = _outline(self.ellipses[k], self.radius) + np.array(centre)
-            ax.plot(*outline.T, color="C0", linewidth=0.8, alpha=0.6)
-            decided = place["quadrant"] != "undecided"
-            ax.plot(*centre, "o", color="C0", markerfacecolor="C0" if decided else "white")
+            decided, urgent = place["quadrant"] != "undecided", place["line"] == "above"
+            colour = "C1" if urgent else "C0"
+            ax.plot(*outline.T, color=colour, linewidth=0.8, alpha=0.7 if decided or urgent else 0.3)
+            ax.plot(*centre, "o", color=colour, markerfacecolor=colour if decided else "white")
             ax.annotate(labels.get(item, item), centre, xytext=(5, 5), textcoords="offset points")
         ax.axvline(self.cross[0], color="0.6", linewidth=0.8)
         ax.axhline(self.cross[1], color="0.6", linewidth=0.8)

@@ -72,7 +72,8 @@ class Robustness(Result):
             ax.plot(np.arange(1, len(shares) + 1), shares, marker="o", label=labels.get(term, term))
         ax.set_xlabel(labels.get("specification", "Specification"))
         ax.set_ylabel(labels.get("share", "Share of explained variance"))
-        ax.legend()
+        ax.set_xticks(np.arange(1, len(table) + 1))
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         return ax
 
 

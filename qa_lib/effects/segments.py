@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OTHERS = "others"
 _PER_PREDICTOR = 10
+_PER_FACTOR_MODEL = 100
 _SEGMENT, _WEIGHT, _CLUSTER = "segment ", "weights ", "cluster "
 _TEST_COLUMNS = ["term", "method", "statistic", "df", "df_residual", "p_value", "p_adjusted"]
 
@@ -41,7 +42,8 @@ class DriverSegments(Result):
         df_residual, p_value, p_adjusted`` (Holm over predictors). Methods: "interaction", F test of equal coefficients,
         with the errors asked for (Wald, Chow 1960); "importance", equal shares of R² (Cochran's 1954 Q, bootstrap
         errors); "path" and, when items are given, "latent": scaled χ² difference (Satorra and Bentler 2001,
-        doi:10.1007/BF02296192) of multi-group models with free and with equal regressions
+        doi:10.1007/BF02296192) of multi-group models with free and with equal regressions; "latent" where
+        every segment has 100 respondents (Boomsma 1985, doi:10.1007/BF02294248)
     differences : per segment (``group``) and ``term``: its share of R² less the mean share of the other segments, with
         bootstrap errors; p adjusted by Holm over all rows
     models : the driver model of each segment
@@ -88,7 +90,7 @@ class DriverSegments(Result):
         ax.set_yticks(np.arange(len(terms))[::-1], [labels.get(term, term) for term in terms])
         ax.set_xlim(left=0)
         ax.set_xlabel(labels.get("share", "Share of explained variance"))
-        ax.legend()
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         return ax
 
 
@@ -267,7 +269,8 @@ def _group_models(
     factors behind the items with loadings equal in all segments."""
     regression = f"{outcome} ~ {' + '.join(terms)}"
     models = {"path": (regression, ())}
-    if items and all(len(group) > 1 for group in items.values()):
+    large = table[_SEGMENT].value_counts().min() >= _PER_FACTOR_MODEL
+    if items and large and all(len(group) > 1 for group in items.values()):
         measured = "\n".join(f"{name} =~ {' + '.join(group)}" for name, group in items.items())
         models["latent"] = (f"{measured}\n{regression}", ("loadings",))
     observed = table.assign(**{_SEGMENT: table[_SEGMENT].astype(str)})
@@ -275,8 +278,10 @@ def _group_models(
     found = []
     for method, (model, equal) in models.items():
         free, restricted = (sem(model, observed, group_equal=g, **options) for g in (equal, (*equal, "regressions")))
-        test = compare_models(restricted, free)
-        row = {"term": "all", "statistic": test.chisq_diff, "df": test.df_diff, "p_value": test.p_value}
+        row: dict[str, object] = {"term": "all"}
+        if free.converged and restricted.converged:
+            test = compare_models(restricted, free)
+            row |= {"statistic": test.chisq_diff, "df": test.df_diff, "p_value": test.p_value}
         found.append(_tests(method, [row]))
     return found
 

@@ -61,7 +61,8 @@ def table(frame: pd.DataFrame, caption: str, text_columns: int = 1, classes: Map
     classes = classes or {}
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
     body = "".join(
-        _table_row(position, row, text_columns, classes) for position, row in enumerate(frame.to_dict("split")["data"])
+        _table_row(position, row, text_columns, classes)
+        for position, row in enumerate(frame.itertuples(index=False, name=None))
     )
     _show_html(
         f'<div class="table" role="region" tabindex="0" aria-label="{escape(caption)}">'

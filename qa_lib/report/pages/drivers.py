@@ -1,89 +1,243 @@
-"""What moves satisfaction: the regression, how much each dimension matters, and whether the model may be believed."""
+"""What moves satisfaction: what to do first, how much each dimension matters, and whether the model may be believed."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import pandas as pd
 
-from qa_lib.effects.regression import Drivers
-from qa_lib.report import charts, display
+from qa_lib.effects.prediction import CrossValidation, cross_validate
+from qa_lib.effects.priorities import Ipa, ipa
+from qa_lib.effects.regression import Drivers, drivers
+from qa_lib.errors import DataWarning, InadmissibleWarning, NotConvergedWarning, QaError, QaWarning
+from qa_lib.report import charts, charts_drivers, display
 from qa_lib.report.pages.page import ReportPage
 
 SIGNIFICANCE = 0.05
+_NOTICES = (NotConvergedWarning, InadmissibleWarning, DataWarning)
 
 
-def importance(page: ReportPage, drivers: Drivers | None) -> None:
-    """Shares of the explained variance with bootstrap intervals: sentence, picture, table."""
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A result, the classes of the warnings it gave, and in English why there is none."""
+
+    result: Any
+    notices: tuple[str, ...]
+    reason: str = ""
+
+
+def noted(analysis: Callable, *arguments: object, **options: object) -> Noted:
+    """``analysis(*arguments, **options)`` with its warnings as keys of the catalogue, not as English sentences."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = analysis(*arguments, **options)
+        except QaError as error:
+            return Noted(None, (), str(error))
+    kinds = [next((k.__name__ for k in _NOTICES if issubclass(w.category, k)), "") for w in caught]
+    foreign = [w for w, kind in zip(caught, kinds, strict=True) if not issubclass(w.category, QaWarning)]
+    for warning in foreign:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return Noted(result, tuple(dict.fromkeys(filter(None, kinds))))
+
+
+def attempt(page: ReportPage, analysis: Callable, *arguments: object, **options: object) -> Any:
+    """As ``page.attempt``, its cautions in the page's language."""
     text = page.text
-    if drivers is None:
+    bound = hasattr(analysis, "__self__")  # of a result that is shared already
+    found = noted(analysis, *arguments, **options) if bound else page.attempt(noted, analysis, *arguments, **options)
+    if found.result is None:
+        reason = f" ({found.reason})" if text.lang == "en" else ""
+        display.paragraph(text("driver_not_computed") + reason, "caution")
+        return None
+    for kind in found.notices:
+        display.paragraph(text(f"notice_{kind}"), "caution")
+    return found.result
+
+
+def listing(page: ReportPage, rows: list[list[str]], columns: str, caption: str, text_columns: int = 1) -> None:
+    """A table of ``rows`` whose headings are the catalogue's words for the keys in ``columns``."""
+    frame = pd.DataFrame(rows, columns=[page.text(key) for key in columns.split()])
+    display.table(frame, caption, text_columns)
+
+
+def weights_of(page: ReportPage) -> Any:
+    return page.data["weight"].to_numpy() if page.weights else None
+
+
+def model(page: ReportPage) -> Drivers | None:
+    """The regression of satisfaction on the dimensions; None, and said, where satisfaction was not asked."""
+    if "satisfaction" not in page.outcomes:
+        display.paragraph(page.text("no_satisfaction"), "note")
+        return None
+    if len(page.dimensions) < 2:
+        display.paragraph(page.text("one_dimension"), "note")
+        return None
+    return attempt(page, drivers, page.model_data(), "satisfaction", list(page.dimensions), weights=weights_of(page))
+
+
+def priorities(page: ReportPage, found: Drivers | None) -> None:
+    """Importance × performance in one picture, and in words what to work on first."""
+    if found is None:
         return
-    table = drivers.importance.tidy()
-    table = table[table["method"] == "general_dominance"].sort_values("estimate", ascending=False)
-    total = drivers.glance()["r_squared"].item()
-    scaled = table.drop(columns=["estimate", "conf_low", "conf_high"]).rename(
-        columns={"share": "estimate", "share_low": "conf_low", "share_high": "conf_high"}
-    )
-    names = [page.dimension_name(term) for term in table["term"]]
-    display.paragraph(
-        text("r_squared_sentence", r_squared=text.percent(total), n=text.count(drivers.glance()["n"].item()))
-    )
-    rows = scaled[["estimate", "conf_low", "conf_high"]].assign(label=names)
-    display.figure(
-        charts.bars(rows, {"axis": text("priorities_importance")}), text("alt_importance", dimension=names[0])
-    )
-    display.table(
-        pd.DataFrame(
-            {
-                text("dimension"): names,
-                text("importance_share"): scaled["estimate"].map(text.percent).to_numpy(),
-                text("interval_95"): [
-                    f"{text.percent(low)} {text('to')} {text.percent(high)}"
-                    for low, high in zip(scaled["conf_low"], scaled["conf_high"], strict=True)
-                ],
-                text("rank"): table["rank"].map(text.count).to_numpy(),
-                text("rank_interval"): [
-                    text.interval(low, high, 0) for low, high in zip(table["rank_low"], table["rank_high"], strict=True)
-                ],
-            }
-        ),
-        text("caption_importance"),
-    )
-
-
-def coefficients(page: ReportPage, drivers: Drivers | None) -> None:
-    """Raw and standardised coefficients with robust intervals and the variance inflation of each dimension."""
     text = page.text
-    if drivers is None:
+    page.section("drivers_first")
+    scores = page.scores(page.data)
+    satisfaction = page.data[page.outcomes["satisfaction"]]
+    result = attempt(page, ipa, None, scores, outcome=satisfaction, weights=weights_of(page))
+    if result is None:
         return
-    page.section("driver_coefficients")
-    table = drivers.tidy()
-    names = [text("intercept") if term == "Intercept" else page.dimension_name(term) for term in table["term"]]
-    display.table(
-        pd.DataFrame(
-            {
-                text("dimension"): names,
-                text("coefficient"): table["estimate"].map(lambda value: text.number(value, 3)),
-                text("std_error"): table["std_error"].map(lambda value: text.number(value, 3)),
-                text("p"): table["p_value"].map(text.p_value),
-                text("interval_95"): [
-                    text.interval(low, high, 3) for low, high in zip(table["conf_low"], table["conf_high"], strict=True)
-                ],
-                text("std_coefficient"): table["std_all"].map(lambda value: text.number(value, 3)),
-                text("vif"): [text.number(drivers.vif.get(term), 2) for term in table["term"]],
-            }
-        ),
-        text("caption_coefficients"),
-    )
-    display.paragraph(text("errors_note", errors=drivers.glance()["cov_type"].item()), "note")
+    names = {name: page.dimension_name(name) for name in scores}
+    for sentence in _priority_sentences(page, result, names):
+        display.paragraph(sentence, "lead")
+    labels = names | map_words(page)
+    decided = result.places[result.places["quadrant"] != "undecided"]
+    alt = text("alt_map", dimension=names[result.places["priority"].idxmax()], n=len(decided))
+    display.figure(charts_drivers.drawn(result, labels, 4.6, "y"), alt)
+    display.paragraph(text("map_note"), "note")
+    _places_table(page, result, names)
     display.paragraph(text("not_causal"), "note")
 
 
-def diagnostics(page: ReportPage, drivers: Drivers | None) -> None:
-    """What the checks of the model say, in words; the concerns first."""
+def map_words(page: ReportPage) -> dict[str, str]:
+    quadrants = ("concentrate_here", "keep_up", "low_priority", "possible_overkill")
+    words = {name: page.text(f"quadrant_{name}") for name in quadrants}
+    return words | {name: page.text(f"priorities_{name}") for name in ("performance", "importance")}
+
+
+def _priority_sentences(page: ReportPage, result: Ipa, names: dict[str, str]) -> list[str]:
+    text, places = page.text, result.places.sort_values("priority", ascending=False)
+    sentences = []
+    for quadrant in ("concentrate_here", "keep_up"):
+        chosen = [names[item] for item in places.index[places["quadrant"] == quadrant]]
+        if chosen:
+            sentences.append(text(f"sentence_{quadrant}", dimensions=text.join(chosen)))
+    above = places.index[(places["line"] == "above") & (places["quadrant"] != "concentrate_here")]
+    if len(above):
+        sentences.append(text("sentence_above", dimensions=text.join([names[item] for item in above])))
+    unsure = places.index[(places["quadrant"] == "undecided") & (places["line"] != "above")]
+    if len(unsure) == len(places):
+        return [text("sentence_all_undecided")]
+    if len(unsure):
+        sentences.append(text("sentence_undecided", dimensions=text.join([names[item] for item in unsure])))
+    return sentences
+
+
+def _places_table(page: ReportPage, result: Ipa, names: dict[str, str]) -> None:
     text = page.text
-    if drivers is None:
+    table = result.tidy().set_index(["item", "term"])
+    order = result.places.sort_values("rank")
+    rows = []
+    for item, place in order.iterrows():
+        importance, performance = table.loc[(item, "importance")], table.loc[(item, "performance")]
+        row = [names[item], text.percent(importance["estimate"]), percents(page, importance)]
+        row += [text.number(performance["estimate"]), text.interval(performance["conf_low"], performance["conf_high"])]
+        rows.append([*row, text(f"quadrant_{place['quadrant']}"), text(f"line_{place['line']}")])
+    columns = "dimension importance_share interval_95 driver_performance interval_95 driver_quadrant iso_line"
+    listing(page, rows, columns, text("caption_map"))
+
+
+def percents(page: ReportPage, row: pd.Series, low: str = "conf_low", high: str = "conf_high") -> str:
+    text = page.text
+    if pd.isna(row[low]):
+        return "–"
+    return f"{text.percent(row[low])} {text('to')} {text.percent(row[high])}"
+
+
+def importance(page: ReportPage, found: Drivers | None) -> None:
+    """Shares of the explained variance with bootstrap intervals: sentence, picture, table."""
+    if found is None:
         return
+    text = page.text
+    page.section("driver_importance")
+    table = found.importance.tidy()
+    table = table[table["method"] == found.importance.method].sort_values("estimate", ascending=False)
+    glance = found.glance().loc[0]
+    names = {term: page.dimension_name(term) for term in table["term"]}
+    first = names[table["term"].iloc[0]]
+    explained = {"r_squared": text.percent(glance["r_squared"]), "n": text.count(glance["n"])}
+    display.paragraph(text("r_squared_sentence", held_out=text.percent(glance["r_squared_cv"]), **explained))
+    p_first = table["p_first"].iloc[0]
+    key = "first_sure" if p_first >= 1 - SIGNIFICANCE else "first_likely"
+    display.paragraph(text(key, dimension=first, p=text.percent(p_first)))
+    _pairs(page, found, names)
+    bars = table[["share", "share_low", "share_high"]].set_axis(["estimate", "conf_low", "conf_high"], axis=1)
+    bars = bars.assign(label=list(names.values()))
+    display.figure(charts.bars(bars, {"axis": text("priorities_importance")}), text("alt_importance", dimension=first))
+    rows = [
+        [
+            names[row["term"]],
+            text.percent(row["share"]),
+            percents(page, row, "share_low", "share_high"),
+            text.count(row["rank"]),
+            text.interval(row["rank_low"], row["rank_high"], 0),
+            text.percent(row["p_first"]),
+        ]
+        for _, row in table.iterrows()
+    ]
+    columns = "dimension importance_share interval_95 rank rank_interval p_first"
+    listing(page, rows, columns, text("caption_importance"))
+    _other_measures(page, found, names)
+
+
+def _pairs(page: ReportPage, found: Drivers, names: dict[str, str]) -> None:
+    """Which dimensions are surely more important than which."""
+    text, pairs = page.text, found.importance.pairwise
+    pairs = pairs[pairs["method"] == found.importance.method]
+    sure = pairs[pairs["p_adjusted"] < SIGNIFICANCE]
+    display.paragraph(text("pairs_told_apart", n=len(sure), of=len(pairs)))
+    better = [(r.term, r.other) if r.estimate > 0 else (r.other, r.term) for r in sure.itertuples()]
+    over = {name: [names[b] for a, b in better if a == name] for name in names}
+    display.bullets(
+        [text("more_important", a=names[name], b=text.join(others)) for name, others in over.items() if others]
+    )
+
+
+def _other_measures(page: ReportPage, found: Drivers, names: dict[str, str]) -> None:
+    """The same by relative weights, standardised coefficients and correlations."""
+    text = page.text
+    wide = found.importance.tidy().pivot_table(index="term", columns="method", values="estimate").loc[list(names)]
+    shown = [m for m in ("general_dominance", "relative_weight", "beta", "zero_order_r") if m in wide]
+    cells = {text(f"measure_{method}"): wide[method].map(lambda value: text.number(value, 3)) for method in shown}
+    frame = pd.DataFrame({text("dimension"): list(names.values())} | {k: v.to_numpy() for k, v in cells.items()})
+    display.table(frame, text("caption_measures"))
+
+
+def coefficients(page: ReportPage, found: Drivers | None) -> None:
+    """Raw and standardised coefficients with robust intervals and the variance inflation of each dimension."""
+    if found is None:
+        return
+    text = page.text
+    page.section("driver_coefficients")
+    rows = [
+        [
+            text("intercept") if row["term"] == "Intercept" else page.dimension_name(row["term"]),
+            text.number(row["estimate"], 3),
+            text.number(row["std_error"], 3),
+            text.p_value(row["p_value"]),
+            text.interval(row["conf_low"], row["conf_high"], 3),
+            text.number(row["std_all"], 3),
+            text.interval(row["std_low"], row["std_high"], 3),
+            text.number(found.vif.get(row["term"]), 2),
+        ]
+        for _, row in found.tidy().iterrows()
+    ]
+    columns = "dimension coefficient std_error p interval_95 std_coefficient interval_95 vif"
+    listing(page, rows, columns, text("caption_coefficients"))
+    errors = found.glance().loc[0, "cov_type"]
+    display.paragraph(text("errors_note", errors=errors), "note")
+
+
+def diagnostics(page: ReportPage, found: Drivers | None) -> None:
+    """What the checks of the model say, in words; the concerns first."""
+    if found is None:
+        return
+    text = page.text
     page.section("driver_diagnostics")
-    checks = drivers.diagnostics
+    checks = found.diagnostics
     concerns = checks[checks["concern"].astype(bool)]
     display.bullets([text(f"concern_{row.term}", value=text.number(row.estimate, 2)) for row in concerns.itertuples()])
     if concerns.empty:
@@ -91,10 +245,43 @@ def diagnostics(page: ReportPage, drivers: Drivers | None) -> None:
     rows = pd.DataFrame(
         {
             text("check"): [text(f"check_{term}") for term in checks["term"]],
-            text("value"): checks["estimate"].map(lambda value: text.number(value, 3)),
-            text("p"): checks["p_value"].map(text.p_value),
+            text("value"): checks["estimate"].map(lambda value: text.number(value, 3)).to_numpy(),
+            text("p"): checks["p_value"].map(text.p_value).to_numpy(),
             text("concern"): [text("yes") if concern else text("no") for concern in checks["concern"]],
+            text("source"): [source[: source.index(")") + 1] for source in checks["source"]],
         }
     )
-    rows.insert(1, text("source"), checks["source"])
-    display.table(rows, text("caption_diagnostics"), text_columns=2)
+    display.table(rows, text("caption_diagnostics"))
+
+
+def prediction(page: ReportPage, found: Drivers | None) -> None:
+    """R² on respondents held out: the linear model beside a penalised and a tree model."""
+    if found is None:
+        return
+    text = page.text
+    page.section("driver_prediction")
+    data, terms = page.model_data(), list(page.dimensions)
+    result = attempt(page, cross_validate, data, "satisfaction", terms, weights=weights_of(page), folds=5, repeats=2)
+    if result is None:
+        return
+    table = result.tidy()
+    display.paragraph(text(_verdict_of_models(result)))
+    rows = [
+        [
+            text(f"model_{row['term']}"),
+            text.percent(row["fitted"]),
+            text.percent(row["estimate"]),
+            percents(page, row),
+            text.p_value(row["p_value"]),
+        ]
+        for _, row in table.iterrows()
+    ]
+    columns = "predictive_model r_squared_fitted r_squared_held_out interval_95 p_difference"
+    listing(page, rows, columns, text("caption_prediction"))
+
+
+def _verdict_of_models(result: CrossValidation) -> str:
+    rivals = result.tidy().set_index("term").drop(index="linear")
+    if (rivals["difference_low"] > 0).any():
+        return "linear_misses"
+    return "linear_suffices"

@@ -1,0 +1,33 @@
+"""Pictures of the driver page: the results' own plots, in the report's style and words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import matplotlib as mpl
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from qa_lib.report.charts import ATTENTION, CONTEXT, THIS, WIDTH, styled
+
+# blue and orange as everywhere in the report, then colours told apart by colour-blind readers (Okabe and Ito 2008)
+PALETTE = [THIS, ATTENTION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", CONTEXT]
+
+
+class Plottable(Protocol):
+    def plot(self, ax: Axes, labels: Mapping[str, str], **options: object) -> Axes: ...
+
+
+@styled
+def drawn(result: Plottable, labels: Mapping[str, str], height: float, percent: str = "", **options: object) -> Figure:
+    """``result.plot`` with the page's words; axes named in ``percent`` ("x", "y", "xy") show per cent."""
+    with mpl.rc_context({"axes.prop_cycle": cycler(color=PALETTE), "legend.fontsize": 9}):
+        fig = Figure(figsize=(WIDTH, height), layout="constrained")
+        ax = result.plot(fig.subplots(), labels, **options)
+        for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
+            if name in percent:
+                axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        return fig
