@@ -35,8 +35,30 @@ def test_ordinal_logit_agrees_with_polr(shared_data, reference):
     effects = result.marginal_effects["estimate"].to_numpy().reshape(4, -1)
     assert_close_to_reference(effects, expected["ame"], 1e-4, "AME")
     np.testing.assert_allclose(effects.sum(axis=1), 0, atol=1e-12)
-    assert_close_to_reference(result.importance.tidy()["estimate"], expected["general"], 1e-4, "dominance")
+    importance = result.importance.tidy()
+    shares = importance[importance["method"] == "general_dominance_mcfadden"]
+    assert_close_to_reference(shares["estimate"], expected["general"], 1e-4, "dominance")
     assert result.importance.tidy()["conf_low"].notna().all()
+
+
+def test_cluster_errors_agree_with_vcovcl(shared_data, reference):
+    outcome, predictors = PREDICTORS["corp_rep"]
+    data = load("corp_rep", shared_data)
+    result = qa.drivers(data, outcome, predictors, model="ordinal", cluster="provider", n_boot=20)
+    expected = reference("drivers")["corp_rep_ordinal"]["cluster"]
+    # polr's Hessian is numerical
+    assert_close_to_reference(result.tidy()["std_error"], expected[4:] + expected[:4], 1e-3, "vcovCL")
+    assert result.glance().loc[0, "cov_type"] == "cluster"
+
+
+def test_standardised_coefficients_have_intervals_and_no_unit(shared_data):
+    outcome, predictors = PREDICTORS["corp_rep"]
+    data = load("corp_rep", shared_data)
+    scaled = data.assign(**{predictors[0]: 10 * data[predictors[0]]})
+    first, second = (qa.drivers(d, outcome, predictors, model="ordinal", n_boot=30).tidy() for d in (data, scaled))
+    np.testing.assert_allclose(first["std_all"], second["std_all"], rtol=1e-6)
+    slopes = first.tail(4)
+    assert ((slopes["std_low"] < slopes["std_all"]) & (slopes["std_all"] < slopes["std_high"])).all()
 
 
 def test_a_logit_says_what_outcome_it_needs(shared_data):

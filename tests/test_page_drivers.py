@@ -90,7 +90,7 @@ def test_kano_pairs_join_the_contrasts_on_one_map(shown, tmp_path):
     n = 300
     data = pd.DataFrame(rng.integers(1, 6, (n, 5)), columns=["Q1", "Q2", "Q3", "sat", "F1"])
     data["sat"] = np.clip((data["Q1"] + data["Q2"]) // 2 + rng.integers(-1, 2, n), 1, 5)
-    data["F1"], data["D1"] = 1, 5
+    data["F1"], data["D1"] = rng.choice([1, 2], n, p=[0.9, 0.1]), rng.choice([5, 4], n, p=[0.9, 0.1])
     path = tmp_path / "raw" / "small"
     (path / "responses").mkdir(parents=True)
     data.assign(respondent=range(n), date="2026-10-01").to_csv(path / "responses" / "a.csv", index=False)

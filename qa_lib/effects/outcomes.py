@@ -31,13 +31,19 @@ class CumulativeLogit:
     hessian: np.ndarray
     converged: bool
 
-    def vcov(self, weights: np.ndarray, robust: bool) -> np.ndarray:
-        """Inverse information, or the sandwich (Huber 1967; R's sandwich) that heeds weights and misspecification."""
+    def vcov(self, weights: np.ndarray, robust: bool, clusters: np.ndarray | None = None) -> np.ndarray:
+        """Inverse information, or the sandwich (Huber 1967; R's sandwich) that heeds weights and misspecification; of
+        the scores' sums over G clusters, times G ÷ (G − 1), as ``vcovCL`` (Liang and Zeger 1986,
+        doi:10.1093/biomet/73.1.13)."""
         bread = np.linalg.inv(-self.hessian)
         if not robust:
             return bread
         weighted = weights[:, None] * self.scores
-        return bread @ (weighted.T @ weighted) @ bread
+        if clusters is None:
+            return bread @ (weighted.T @ weighted) @ bread
+        sums = np.zeros((clusters.max() + 1, weighted.shape[1]))
+        np.add.at(sums, clusters, weighted)
+        return bread @ (sums.T @ sums) @ bread * len(sums) / (len(sums) - 1)
 
 
 def fit_cumulative_logit(

@@ -59,7 +59,7 @@ linear <- function(d, y, x, w = NULL, cluster = NULL) {
   out
 }
 
-ordinal <- function(d, y, x, reltol = 1e-14) {
+ordinal <- function(d, y, x, reltol = 1e-14, cluster = NULL) {
   d$.y <- ordered(d[[y]])
   fit <- function(v) polr(reformulate(if (length(v)) v else "1", ".y"), d, Hess = TRUE, control = list(reltol = reltol, maxit = 1000))
   m <- fit(x); null <- fit(character())
@@ -74,7 +74,8 @@ ordinal <- function(d, y, x, reltol = 1e-14) {
     colMeans(predict(m, up, type = "probs") - predict(m, down, type = "probs")) / (2 * h)
   })
   list(n = nrow(d), params = unname(coef(m)), thresholds = unname(m$zeta), nonrobust = unname(sqrt(diag(vcov(m)))),
-    HC0 = unname(sqrt(diag(sandwich(m)))), log_likelihood = as.numeric(logLik(m)), mcfadden = unname(t(subsets)[1, ]),
+    HC0 = unname(sqrt(diag(sandwich(m)))), cluster = unname(sqrt(diag(vcovCL(m, cluster = cluster, type = "HC0")))),
+    log_likelihood = as.numeric(logLik(m)), mcfadden = unname(t(subsets)[1, ]),
     ame = unname(t(ame)), general = dominance(subsets)$general)
 }
 
@@ -119,6 +120,6 @@ out <- list(
   corp_rep = linear(corp_items, "cusa", corp_drivers, cluster = corp_items$provider),
   sfo = linear(sfo, "Q7ALL", drivers, w = sfo$WEIGHT),
   sfo_logit = logit(sfo, "top", drivers),
-  corp_rep_ordinal = ordinal(corp_items, "cusa", corp_drivers)
+  corp_rep_ordinal = ordinal(corp_items, "cusa", corp_drivers, cluster = corp_items$provider)
 )
 write_json(out, "tests/reference/drivers.json", digits = NA, auto_unbox = TRUE, pretty = TRUE)
