@@ -120,7 +120,9 @@ def items(page: ReportPage, found: Drivers | None) -> None:
     names = [page.item_label(item, 30) for item in (first or above)[:5]]
     key = "items_first" if first else "items_above" if above else "items_undecided"
     display.paragraph(text(key, items=text.join(names), n=text.count(result.n)))
-    display.figure(charts_drivers.drawn(result, map_words(page), 4.8, "y"), text("alt_items", item=chosen.index[0]))
+    display.figure(
+        charts_drivers.drawn(result, map_words(page), 4.8, "y"), text("alt_driver_items", item=chosen.index[0])
+    )
     _items_table(page, result, chosen[:_SHOWN_ITEMS])
 
 
