@@ -57,13 +57,15 @@ def sem(
     model : lavaan syntax. data : DataFrame of responses (columns the model does not name are ignored), Moments, or a
     covariance DataFrame with ``nobs``; a mapping of groups to Moments for several groups.
     estimator : ML; MLR (robust errors from the observed Hessian, Yuan–Bentler test as Mplus); MLM (Satorra–Bentler);
-    GLS; ULS. missing : "fiml" uses every answer (ML, MLR). group : column; ``group_equal`` sets of parameters equal
+    GLS; ULS. missing : "fiml" uses every answer (ML, MLR); respondents without their covariates are left out.
+    group : column; ``group_equal`` sets of parameters equal
     across groups, ``partial`` terms such as "x3~1" exempt from it. weights : column or array of respondents' weights,
     rescaled to n, errors robust. cluster : column, errors robust to it. ordered : the ordinal items under WLSMV and
     ULSMV, by default all that are not covariates; ``parameterization`` makes their response scales (delta) or their
-    residual variances (theta) parameters.
+    residual variances (theta) parameters. Bootstrap errors and intervals: ``fit.bootstrap()``.
 
-    Raises ModelError for a model or data that cannot be used; warns NotConvergedWarning, InadmissibleWarning.
+    Raises ModelError for a model or data that cannot be used; warns NotConvergedWarning, InadmissibleWarning,
+    DataWarning.
     """
     _check_options(estimator, missing, ordered, parameterization)
     options = {
