@@ -235,19 +235,6 @@ def test_differences_of_nested_models_agree_with_lavaan(data, reference):
         assert_close_to_reference(glance["p_value"], expected[key]["p"], 1e-5, key)
 
 
-@pytest.fixture(scope="module")
-def ordinal_fit(data):
-    return qa.cfa("A =~ A1 + A2 + A3 + A4 + A5", data["bfi"], estimator="WLSMV")
-
-
-def test_what_ordinal_fits_do_not_offer_is_refused(ordinal_fit):
-    with pytest.raises(ModelError, match="standardized residuals are not available for WLSMV"):
-        ordinal_fit.residuals("standardized")
-    with pytest.raises(ModelError, match="factor scores are not available for ordinal items"):
-        ordinal_fit.scores()
-    assert ordinal_fit.residuals("correlation").notna().all(axis=None)
-
-
 def test_scores_that_do_not_exist_are_refused(data):
     hs = data["hs"]
     fit = qa.cfa(HS, hs)

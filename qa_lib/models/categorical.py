@@ -78,6 +78,8 @@ def measures(
     n, n_groups = objective.n - table.n_groups, table.n_groups
     out = plain_measures(test, base, n, n_groups)
     out |= {"srmr": correlation_srmr(objective, at), "n_parameters": table.n_parameters}
+    if settings["estimator"] == "ULSMV":
+        out["p_value"] = np.nan  # the unscaled statistic of unweighted squares has no known distribution
     out |= scaled_measures(test, base, n, n_groups, shifted=True)
     tests = correlation_tests(objective, at, table.mapping, test.df) if test.df > 0 else None
     robust = robust_measures(*tests, n, n_groups) if tests else {}

@@ -103,6 +103,11 @@ class Objective:
         """Weight of each group in the discrepancy: its share, by n − 1 under least squares (as the test multiplies)."""
         return [(sample.n - (self.criterion != "ML")) / self.n for sample in self.samples]
 
+    @property
+    def curved(self) -> bool:
+        """Whether :meth:`observed` knows the Hessian."""
+        return self.criterion == "ML"
+
     def slope(self, sample: Sample, implied: Implied) -> Slope:
         if self.criterion == "ML":
             return ml_slope(sample, implied, self.means)

@@ -88,7 +88,7 @@ def optimise(
     tolerance: float = 1e-18,
 ) -> Optimum:
     """Fisher scoring (Gauss–Newton for least squares) over ``start + mapping @ u``, damped where it must be; near the
-    optimum of a likelihood, Newton's steps.
+    optimum, where the Hessian is known, Newton's steps.
 
     Converged when the expected gain of a further step, g' I⁻¹ g, is below ``tolerance`` or lost in rounding.
     """
@@ -111,7 +111,7 @@ def optimise(
         if gain < tolerance * max(1.0, abs(at.value)):
             return Optimum(at, bool(damping < 1e-2), iteration)
         following = _improve(objective, at, -mapping @ step, gain)
-        near = objective.criterion == "ML" and gain < 1e-3
+        near = objective.curved and gain < 1e-3
         if following is None:
             if gain < 1e-11:
                 return Optimum(at, True, iteration)

@@ -13,7 +13,7 @@ from scipy.stats import chi2
 
 from qa_lib.errors import ModelError
 from qa_lib.models.discrepancy import Evaluation
-from qa_lib.models.implied import build_blocks
+from qa_lib.models.implied import Block, build_blocks, fill
 from qa_lib.models.parameters import Parameter, ParameterTable
 from qa_lib.models.standardize import row_values
 
@@ -83,7 +83,7 @@ def _score_tests(fit: ModelFit, rows: list[Parameter], chosen: Sequence[int]) ->
             "epc": -score / left,
         }
     )
-    table["epc_std"] = table["epc"] * _epc_scale(extended, at, freed)
+    table["epc_std"] = table["epc"] * _epc_scale(extended, blocks, at, freed)
     table["p_value"] = chi2.sf(table["mi"], 1)
     return table[table["mi"].notna()].reset_index(drop=True)
 
@@ -105,10 +105,12 @@ def _extended(fit: ModelFit, rows: list[Parameter]) -> tuple[ParameterTable, np.
 
 
 def _could_be_freed(row: Parameter, table: ParameterTable) -> bool:
-    """Fixed parameters with a meaning of their own; residual variances of ordinal items follow from their scales."""
+    """Fixed parameters with a meaning of their own; residual variances of ordinal items follow from their scales, or
+    under theta these from them."""
     derived = row.op == "~~" and row.lhs == row.rhs and row.lhs in table.ordered and not table.theta
     covariate = row.exo or row.lhs in table.exogenous
-    return not row.free and not covariate and not derived and row.op in {"=~", "~", "~~", "~1", "~*~"}
+    scale = row.op == "~*~" and not table.theta
+    return not row.free and not covariate and not derived and (scale or row.op in {"=~", "~", "~~", "~1"})
 
 
 def _left_out(table: ParameterTable) -> list[Parameter]:
@@ -122,17 +124,19 @@ def _left_out(table: ParameterTable) -> list[Parameter]:
     keys += [(a, "~~", b) for a, b in combinations(table.latent, 2)]
     paths = [r for r in rows if r.op == "~"]
     regressed = dict.fromkeys([r.lhs for r in paths] + [r.rhs for r in paths])
-    keys += [(y, "~", x) for y, x in permutations(regressed, 2) if y not in table.exogenous]
+    loads = {(name, factor) for factor in table.latent for name in indicators}  # the same path as a loading
+    free = [pair for pair in permutations(regressed, 2) if pair not in loads and pair[0] not in table.exogenous]
+    keys += [(y, "~", x) for y, x in free]
     return [Parameter(*key, group=group) for group in range(table.n_groups) for key in keys if key not in named]
 
 
-def _epc_scale(table: ParameterTable, at: Evaluation, rows: Sequence[Parameter]) -> np.ndarray:
+def _epc_scale(table: ParameterTable, blocks: Sequence[Block], at: Evaluation, rows: Sequence[Parameter]) -> np.ndarray:
     """What turns a change of a parameter into one of its completely standardised value."""
     names = {name: i for i, name in enumerate([*table.observed, *table.latent])}
+    spreads = [_deviations(block, at) for block in blocks]
     out = []
     for row in rows:
-        implied = at.implied[row.group]
-        deviation, residual = np.sqrt(np.diag(implied.full_cov)), np.sqrt(np.abs(np.diag(implied.symmetric)))
+        deviation, residual = spreads[row.group]
         i, j = names[row.lhs], names.get(row.rhs)
         if row.op == "=~":
             out.append(deviation[i] / deviation[j])
@@ -144,3 +148,10 @@ def _epc_scale(table: ParameterTable, at: Evaluation, rows: Sequence[Parameter])
         else:
             out.append(1.0 if row.op == "~*~" else 1 / deviation[i])
     return np.array(out)
+
+
+def _deviations(block: Block, at: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviations of all variables, covariates' share included, and of their residuals."""
+    directed, symmetric, *_ = fill(block, at.x)
+    total = np.linalg.inv(np.eye(len(directed)) - directed)
+    return np.sqrt(np.diag(total @ symmetric @ total.T)), np.sqrt(np.abs(np.diag(symmetric)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qa_lib.models.discrepancy import Evaluation
-from qa_lib.models.implied import Block, Implied, Tangent, imply, tangent
+from qa_lib.models.implied import Block, Implied, Tangent, curvature, imply, tangent
 from qa_lib.models.observed import Sample
 
 
@@ -100,6 +100,17 @@ class Layout:
         out = np.vstack([locations, self._slope_jacobian(block, implied, stretch), variances, covariances])
         return out - self._rescaling(block, implied, by) if block.theta else out
 
+    def pull(self, block: Block, weighted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives of the discrepancy by the implied covariances (as a symmetric matrix) and means, from weighted
+        residuals; thresholds have no share in the curvature."""
+        by_cov, by_mean = np.zeros((block.n_observed, block.n_observed)), np.zeros(block.n_observed)
+        np.add.at(by_mean, self.item, weighted[: len(self.item)])
+        by_cov[self.row, self.column] = -0.5 * weighted[self.n_free_of_model :]
+        by_cov += by_cov.T
+        ending = self.n_free_of_model
+        by_cov[self.continuous, self.continuous] = -weighted[ending - len(self.continuous) : ending]
+        return by_cov, by_mean
+
     def _slope_jacobian(self, block: Block, implied: Implied, stretch: np.ndarray) -> np.ndarray:
         item, covariate = self.slope
         out = stretch[item] * implied.total[item, covariate][:, None]
@@ -170,4 +181,22 @@ class OrdinalObjective:
         for share, block, own, jacobian in zip(self.shares, self.blocks, self.statistics, at.tangents, strict=True):
             rooted = np.sqrt(share * own.weight)[:, None] * jacobian
             out[np.ix_(block.free, block.free)] += rooted.T @ rooted
+        return out
+
+    @property
+    def curved(self) -> bool:
+        """Whether :meth:`observed` knows the Hessian: not where response scales are free or follow, or slopes count."""
+        return not any(len(b.in_scale.place) or b.theta or b.conditioned for b in self.blocks)
+
+    def observed(self, at: Evaluation) -> np.ndarray:
+        """The Hessian of the discrepancy, closed form."""
+        out = np.zeros((self.n_free, self.n_free))
+        parts = zip(
+            self.emphasis, self.blocks, self.statistics, self.layouts, self.residuals(at.implied), at.implied,
+            at.tangents, strict=True,
+        )  # fmt: skip
+        for share, block, own, layout, residual, implied, jacobian in parts:
+            rooted = np.sqrt(own.weight)[:, None] * jacobian
+            bend = curvature(block, implied, *layout.pull(block, own.weight * residual))
+            out[np.ix_(block.free, block.free)] += share * (rooted.T @ rooted + bend)
         return out

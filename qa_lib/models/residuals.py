@@ -8,6 +8,7 @@ import numpy as np
 
 from qa_lib.errors import ModelError
 from qa_lib.models.inference import constrained_inverse
+from qa_lib.models.ordinal_diagnostics import ordinal_residual_errors
 from qa_lib.models.patterns import moment_information
 from qa_lib.models.saturated import endogenous_moments
 
@@ -34,7 +35,7 @@ def residuals(fit: ModelFit, kind: Kind) -> list[np.ndarray]:
 
 
 def _scaled(matrix: np.ndarray, cov: np.ndarray) -> np.ndarray:
-    deviation = np.sqrt(np.diag(cov))
+    deviation = np.sqrt(np.where(np.diag(cov) > 0, np.diag(cov), 1.0))  # covariates that are conditioned on have none
     return matrix / np.outer(deviation, deviation)
 
 
@@ -47,6 +48,8 @@ def residual_errors(fit: ModelFit, fitted: bool) -> list[np.ndarray]:
     """
     _require(fit)
     objective = fit.objective
+    if objective.criterion == "DWLS":
+        return ordinal_residual_errors(fit, fitted)
     parts = [_group_parts(fit, g) for g in range(len(objective.blocks))]
     information = sum(share * slope.T @ v @ slope for share, (_, slope, v) in zip(objective.shares, parts, strict=True))
     inverse = constrained_inverse(information, fit.table.mapping)
@@ -64,7 +67,7 @@ def residual_errors(fit: ModelFit, fitted: bool) -> list[np.ndarray]:
 def _require(fit: ModelFit) -> None:
     if not fit.converged:
         raise ModelError("standardized residuals need a converged model: mend the model first.")
-    if fit.objective.criterion in {"DWLS", "ULS"}:
+    if fit.objective.criterion == "ULS":
         raise ModelError(
             f"standardized residuals are not available for {fit.estimator}: their errors need a likelihood or GLS; "
             "residuals('correlation') need neither."

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from qa_lib.errors import ModelError
+from qa_lib.models.ordinal_diagnostics import answer_scores
 
 if TYPE_CHECKING:
     from qa_lib.models.solution import ModelFit
 
+_METHODS = {False: ("regression", "bartlett"), True: ("ebm", "ml")}
 
-def scores(fit: ModelFit, data: pd.DataFrame | None, method: Literal["regression", "bartlett"]) -> pd.DataFrame:
-    """Factor scores: Thurstone's regression or Bartlett's (1937), from whatever each respondent answered."""
-    if method not in {"regression", "bartlett"}:
-        raise ModelError(f"scores: method {method!r} is not known. Allowed: regression, bartlett.")
+
+def scores(fit: ModelFit, data: pd.DataFrame | None, method: str | None) -> pd.DataFrame:
+    """Factor scores: Thurstone's regression or Bartlett's (1937) of continuous items, modes of the posterior (EBM) or
+    of the likelihood (ML) of ordinal ones; from whatever each respondent answered."""
+    ordinal = fit.objective.criterion == "DWLS"
+    allowed = _METHODS[ordinal]
+    method = allowed[0] if method is None else method.lower()
+    if method not in allowed:
+        kind = "ordinal" if ordinal else "continuous"
+        raise ModelError(f"scores: method {method!r} is not known for {kind} items. Allowed: {', '.join(allowed)}.")
     if not fit.converged:
         raise ModelError("factor scores need a converged model: mend the model first.")
-    if fit.objective.criterion == "DWLS":
-        raise ModelError(
-            f"factor scores are not available for ordinal items ({fit.estimator}): fit the model with estimator ML or "
-            "MLR, treating the answers as continuous, to obtain them."
-        )
     if data is not None:
         return _scores_of(fit, data, method)
     if any(sample.rows is None for sample in fit.samples):
@@ -44,6 +47,8 @@ def _scores_of(fit: ModelFit, data: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def _group_scores(fit: ModelFit, g: int, rows: np.ndarray, method: str) -> pd.DataFrame:
+    if fit.objective.criterion == "DWLS":
+        return pd.DataFrame(answer_scores(fit, g, rows, method), columns=list(fit.table.latent))
     implied, p = fit.evaluation.implied[g], len(fit.table.observed)
     mean = implied.mean if fit.objective.means else fit.samples[g].mean
     latent_mean = implied.full_mean[p:]

@@ -146,7 +146,7 @@ class ModelFit(Result):
         divided by the observed standard deviations (cor.bentler, what SRMR averages); ``normalized`` and
         ``standardized``, divided by the errors of the observed moments, and of the residuals themselves (z).
 
-        Raises ModelError for errors of residuals under ULS and for ordinal items, where they are not defined.
+        Residuals given covariates leave these out. Raises ModelError for errors of residuals under ULS.
         """
         return self._by_group([self._frame(matrix) for matrix in residuals(self, kind)])
 
@@ -159,12 +159,11 @@ class ModelFit(Result):
         table = modification_indices(self)
         return table[table["mi"] >= minimum].sort_values("mi", ascending=False, ignore_index=True)
 
-    def scores(
-        self, data: pd.DataFrame | None = None, method: Literal["regression", "bartlett"] = "regression"
-    ) -> pd.DataFrame:
+    def scores(self, data: pd.DataFrame | None = None, method: str | None = None) -> pd.DataFrame:
         """Factor scores of the respondents fitted (or of ``data``, one group only), one column per latent variable.
 
-        Raises ModelError for ordinal items, models that did not converge, and fits to moments without ``data``.
+        method : "regression" (the default) or "bartlett" for continuous items, "EBM" (the default) or "ML" for ordinal
+        ones. Raises ModelError for another, for models that did not converge, and for fits to moments without ``data``.
         """
         return scores(self, data, method)
 
@@ -178,8 +177,11 @@ class ModelFit(Result):
         return bootstrap(self, n_boot, seed)
 
     def _frame(self, matrix: np.ndarray) -> pd.DataFrame:
+        """The matrix with its variables' names, without covariates that were conditioned on."""
         names = list(self.table.observed)
-        return pd.DataFrame(matrix, index=names, columns=names)
+        frame = pd.DataFrame(matrix, index=names, columns=names)
+        left_out = list(self.table.exogenous) if self.objective.criterion == "DWLS" else []
+        return frame.drop(index=left_out, columns=left_out)
 
     def _by_group(self, parts: list):
         return parts[0] if len(parts) == 1 else dict(zip(self.groups, parts, strict=True))

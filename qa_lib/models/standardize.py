@@ -57,7 +57,7 @@ def _block_values(
             case "~1":
                 values[k] = intercept[i] / deviation[i]
             case "~*~":
-                values[k] = response[i]
+                values[k] = 1.0 if scale == "all" else response[i]
             case "|":
                 values[k] = threshold[place] / deviation[i]
                 place += 1

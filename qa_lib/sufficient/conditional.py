@@ -186,7 +186,7 @@ class ConditionalMoments:
 
     values : thresholds, or intercepts with their sign reversed, item after item; slopes, item after item; residual
     variances of continuous items; residual covariances down the columns of the lower triangle. acov : n × their
-    covariance. cov, mean : over all columns; of the residuals for items, of the sample (denominator n) for covariates.
+    covariance. cov, mean : over all columns; of the residuals for items, of the sample (n − 1) for covariates.
     """
 
     values: np.ndarray
@@ -288,7 +288,7 @@ def _with_covariates(
     x = data[list(covariates)]
     centre = pd.Series(w @ x.to_numpy(dtype=float) / w.sum(), index=x.columns)
     deviation = (x - centre).to_numpy(dtype=float)
-    own = pd.DataFrame((w[:, None] * deviation).T @ deviation / w.sum(), index=x.columns, columns=x.columns)
+    own = pd.DataFrame((w[:, None] * deviation).T @ deviation / (w.sum() - 1), index=x.columns, columns=x.columns)
     whole = pd.DataFrame(0.0, index=data.columns, columns=data.columns)
     whole.loc[cov.index, cov.columns], whole.loc[own.index, own.columns] = cov, own
     return whole, pd.concat([mean, centre]).loc[data.columns]

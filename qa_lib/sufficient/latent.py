@@ -72,6 +72,7 @@ class TablePairs:
             item: Margin.of(item, counts.levels(i), np.diag(counts.array(i, i))) for i, item in enumerate(m.items)
         }
         used = [np.isin(counts.levels(i), margin.used) for i, margin in enumerate(margins.values())]
+        all_used = [bool(own.all()) for own in used]
         width = max(len(margin.used) for margin in margins.values())
         thresholds = np.full((len(margins), width - 1), TAIL)
         moves = np.zeros((len(margins), width, width - 1))
@@ -82,7 +83,9 @@ class TablePairs:
         first, second = np.triu_indices(len(margins), 1)
         tables = np.zeros((len(first), width, width))
         for table, i, j in zip(tables, first, second, strict=True):
-            cells = counts.array(i, j)[np.ix_(used[i], used[j])]
+            cells = counts.array(i, j)
+            if not (all_used[i] and all_used[j]):
+                cells = cells[np.ix_(used[i], used[j])]
             table[: cells.shape[0], : cells.shape[1]] = _fill_empty_cell(cells, m.items[i], m.items[j])
         start = np.nan_to_num(m.correlation.to_numpy()[first, second])
         pairs = (thresholds[first], thresholds[second]), (moves[first], moves[second])

@@ -54,10 +54,10 @@ class OrdinalMoments(Result):
 
     def statistics(self) -> np.ndarray:
         """The estimates in the order of ``acov``."""
-        cov = self.cov.to_numpy()
-        locations = [
-            self.thresholds.loc[item].to_numpy() if item in self.ordered else [-self.mean[item]] for item in self.items
-        ]
+        cov, cuts = self.cov.to_numpy(), self.thresholds.to_numpy()
+        last = self.thresholds.groupby(level=0, sort=False).size().cumsum()
+        own = dict(zip(last.index, np.split(cuts, last[:-1]), strict=True))
+        locations = [own[item] if item in own else [-self.mean[item]] for item in self.items]
         column, row = np.triu_indices(len(cov), 1)
         return np.concatenate([*locations, self.variance.to_numpy(), cov[row, column]])
 

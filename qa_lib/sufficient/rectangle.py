@@ -16,7 +16,7 @@ def rectangle(
 
     >>> half = np.zeros(1)
     >>> [part.round(6).item() for part in rectangle(half + 30, half, half + 30, half, 0.5)]  # 1/4 + arcsin(ρ) / 2π
-    [0.333333, 0.183776, 0.122517]
+    [0.333333, 0.183776, 0.122518]
     """
     rest = 1 - rho * rho
     value, slope, bend = (np.zeros(len(upper_a)) for _ in range(3))

@@ -24,7 +24,6 @@ m_mimic <- "visual =~ o1 + o2 + o3\n textual =~ x4 + x5 + x6\n visual ~ ageyr + 
 m_small <- "A =~ B1 + B2 + T3 + A4 + A5"
 m_mobi <- "IMAG =~ IMAG2 + IMAG3 + IMAG4\n CUSA =~ CUSA1 + CUSA2 + CUSA3\n CUSL =~ CUSL1 + CUSL3 + CUSL2\n CUSA ~ IMAG\n CUSL ~ CUSA + i*IMAG\n total := i * 2"
 m_rep <- "COMP =~ comp_1 + comp_2 + comp_3\n LIKE =~ like_1 + like_2 + like_3\n CUSL =~ cusl_1 + cusl_2 + cusl_3"
-m_rep_sem <- paste(m_rep, "cusa ~ COMP + a*LIKE", "CUSL ~ b*cusa + LIKE", "indirect := a*b", sep = "\n")
 m_bank <- "SAT =~ sat1 + sat2 + sat3 + sat4\n LOY =~ loy1 + loy2 + loy3 + loy4\n LOY ~ SAT"
 measures <- c("npar","fmin","chisq","df","pvalue","cfi","tli","rmsea","rmsea.ci.lower","rmsea.ci.upper","rmsea.pvalue","srmr","baseline.chisq","baseline.df",
   "chisq.scaled","df.scaled","pvalue.scaled","chisq.scaling.factor","baseline.chisq.scaled","cfi.scaled","tli.scaled","rmsea.scaled",
@@ -75,7 +74,6 @@ case("covariates_gender", W("A =~ A1 + A2 + A3 + A4 + A5\n A ~ decade", bfi, it2
 case("mimic_WLSMV", W(m_mimic, hs, c("o1","o2","o3")), TRUE)
 case("mobi_WLSMV", W(m_mobi, mobi, c("IMAG2","IMAG3","IMAG4","CUSA1","CUSA2","CUSA3","CUSL1","CUSL2","CUSL3")))
 f_rep <- case("rep_WLSMV", W(m_rep, rep_, c(paste0("comp_",1:3),paste0("like_",1:3),paste0("cusl_",1:3))), TRUE)
-case("rep_sem", W(m_rep_sem, rep_, c(paste0("comp_",1:3),paste0("like_",1:3),paste0("cusl_",1:3),"cusa")), TRUE)
 case("bank_WLSMV", W(m_bank, bank, c(paste0("sat",1:4),paste0("loy",1:4))), TRUE)
 steps <- list(configural = "", metric = "loadings", thresholds = "thresholds", scalar = c("thresholds","loadings"),
   residuals = c("thresholds","loadings","residuals"), means = c("thresholds","loadings","means"))
