@@ -158,6 +158,11 @@ def ipa(
     items = _check_tables(importance, performance, outcome, expectation)
     stack = _stack(importance, performance, outcome, expectation)
     rows = varying(complete_rows(stack, list(stack.columns), weights))
+    if outcome is not None and len(rows.answers) <= len(items) + 1:
+        raise ModelError(
+            f"ipa: {len(rows.answers)} complete rows are too few to derive the importance of {len(items)} items. "
+            "Use dimension scores, or importance='zero_order_r' of fewer items."
+        )
     method = importance if isinstance(importance, str) else "general_dominance"
     shape = {"m": len(items), "known": _known(importance, items), "method": method}
     shape |= {"has": {str(name).split(" of ")[0] for name in stack.columns}}

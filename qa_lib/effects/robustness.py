@@ -117,6 +117,7 @@ def robustness(
     data = _with_scores(study_or_data, items, outcome)
     terms = list(predictors)
     w = None if weights is None else column_of(data, weights, "weights")
+    build_design(data, outcome, terms, None if w is None else w.to_numpy())  # or the error that says why not
     doubtful = None if flagged is None else column_of(data, flagged, "flagged").astype(bool)
     groups = {"all": data.index == data.index} | ({} if doubtful is None else {"unflagged": ~doubtful.to_numpy()})
     weightings = {"unweighted": None} if w is None else {"weighted": w, "unweighted": None}

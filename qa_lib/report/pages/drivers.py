@@ -276,7 +276,7 @@ def prediction(page: ReportPage, found: Drivers | None) -> None:
         ]
         for _, row in table.iterrows()
     ]
-    columns = "predictive_model r_squared_fitted r_squared_held_out interval_95 p_difference"
+    columns = "predictive_model r_squared_fitted r_squared_held_out interval_95 driver_p_difference"
     listing(page, rows, columns, text("caption_prediction"))
 
 

@@ -16,7 +16,7 @@ from qa_lib.report.pages.drivers import SIGNIFICANCE, attempt, listing, map_word
 from qa_lib.report.pages.page import ReportPage
 from qa_lib.study.screening import screen
 
-_LOW, _HIGH = 50.0, 75.0  # dimension scores 0–100: not above the middle; in the upper quarter
+_LOW, _HIGH = 40.0, 75.0  # dimension scores 0–100: 1 and 2 of five points are low, 4 and 5 high
 _SHOWN_ITEMS = 10
 _N_BOOT = 500
 

@@ -1,0 +1,51 @@
+"""Every public function of the room says what is wrong with impossible data."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import qa_lib as qa
+from qa_lib.errors import QaError
+
+ITEMS = {"f": ["a", "b"], "g": ["c", "d"]}
+CALLS = {
+    "drivers": lambda d: qa.drivers(d, "y", list("abcd"), weights="w", n_boot=5),
+    "logit": lambda d: qa.drivers(d, "y", list("abcd"), weights="w", model="ordinal", n_boot=0),
+    "cross_validate": lambda d: qa.cross_validate(d, "y", list("abcd"), weights="w", folds=3, repeats=1),
+    "driver_segments": lambda d: qa.driver_segments(d, "y", list("abcd"), "s", weights="w", n_boot=5),
+    "latent_drivers": lambda d: qa.latent_drivers(d, ITEMS, {"y": "y"}, weights="w"),
+    "penalty_reward": lambda d: qa.penalty_reward(d, "y", list("abcd"), weights="w", n_boot=5),
+    "ipa": lambda d: qa.ipa(None, d[list("abcd")], outcome=d["y"], weights=d["w"], n_boot=5),
+    "pls": lambda d: qa.pls("F <~ a + b\nG <~ c + d\ny ~ F + G", d, weights="w", n_boot=5),
+    "robustness": lambda d: qa.robustness(d, "y", list("abcd"), weights="w"),
+}
+CHANGES = {
+    "constant predictor": lambda d: d.assign(b=3),
+    "one level of the outcome": lambda d: d.assign(y=4),
+    "all weights zero": lambda d: d.assign(w=0.0),
+    "fewer rows than predictors": lambda d: d[:3],
+    "text": lambda d: d.assign(a="high"),
+}
+SAME = ["drivers", "logit", "cross_validate", "driver_segments", "pls", "robustness", "penalty_reward"]
+
+
+@pytest.fixture
+def answers():
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame(rng.integers(1, 6, (240, 4)), columns=list("abcd"))
+    data["y"] = np.clip((data["a"] + data["c"]) // 2 + rng.integers(-1, 2, 240), 1, 5)
+    return data.assign(w=1.0, s=np.repeat(["u", "v"], 120))
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("change", CHANGES)
+def test_impossible_answers_are_refused_by_name(call, change, answers):
+    with pytest.raises(QaError) as refused:
+        CALLS[call](CHANGES[change](answers))
+    assert len(str(refused.value)) > 20
+
+
+@pytest.mark.parametrize("call", SAME)
+def test_one_predictor_twice_is_refused(call, answers):
+    with pytest.raises(QaError, match=r"collinear|determine exactly"):
+        CALLS[call](answers.assign(b=answers["a"]))
