@@ -242,3 +242,8 @@ def test_a_branch_reads_of_its_own_actions_in_chinese(shown):
 def test_an_action_not_yet_begun_is_not_judged(shown):
     page = open_page(DEMO, "2026-04", "", "en", answers=False)
     assert set(improvement.started(page)["start"]) == {"2026-02"}
+
+
+def test_an_action_too_young_to_judge_says_so(shown):
+    improvement_page(shown, "zh", period="2026-W40")
+    assert any("尚早" in line for line in shown.bullets)

@@ -125,7 +125,7 @@ def _indicator_names(page: ReportPage) -> dict[str, str]:
 def _sentence(page: ReportPage, row, names: dict[str, str]) -> str:
     text = page.text
     if row.verdict == "too_early":
-        return text("action_too_early", action=row.term)
+        return text("action_open", action=row.term)
     expected = text("expected_effect", amount=text.signed(row.expected, 2)) if pd.notna(row.expected) else ""
     return text(
         "action_sentence",
