@@ -15,7 +15,7 @@ from conftest import ROOT
 
 import qa_lib as qa
 from qa_lib.errors import DataWarning, RenderError, ResponseError, StudyError
-from qa_lib.report import plan
+from qa_lib.report import display, plan
 from qa_lib.report.files import write_whole
 from qa_lib.report.pages import front, open_page
 
@@ -200,7 +200,7 @@ def test_gaps_are_shown_when_expectations_were_asked(tmp_path, monkeypatch):
     answers = {item: [5] * 30 if item.startswith(("X", "W_")) else [4, 3, 5] * 10 for item in items}
     pd.DataFrame({"date": ["2026-10-05"] * 30} | answers).to_csv(study / "responses" / "a.csv", index=False)
     shown = []
-    monkeypatch.setattr(front.display, "table", lambda frame, caption, **_: shown.append(frame))
+    monkeypatch.setattr(display, "table", lambda frame, caption, **_: shown.append(frame))
     with pytest.warns(DataWarning, match="never varies"):
         page = open_page(study)
     front.expected_and_experienced(page)

@@ -51,7 +51,7 @@ def started(page: ReportPage) -> pd.DataFrame | None:
     actions = page.study.actions()
     if actions is None:
         return None
-    begun = actions["start"].astype(str).map(lambda start: _first_day(start) <= span(page.period)[1])
+    begun = actions["start"].astype(str).map(lambda start: first_day(start) <= span(page.period)[1])
     return actions[begun].reset_index(drop=True)
 
 
@@ -64,7 +64,8 @@ def own(page: ReportPage, table: pd.DataFrame) -> pd.DataFrame:
     return table[meant].reset_index(drop=True)
 
 
-def _first_day(start: str) -> pd.Timestamp:
+def first_day(start: str) -> pd.Timestamp:
+    """The first day of a date or period of the log."""
     day = parse_dates(pd.Series([start])).iloc[0]
     return span(start)[0] if pd.isna(day) or len(start) < 10 else day
 
@@ -103,7 +104,7 @@ def actions_log(page: ReportPage, found: ActionEffects | None) -> None:
     counts = table["verdict"].value_counts()
     facts = {name: int(counts.get(name, 0)) for name in ("adopt", "adapt", "abandon", "too_early")}
     display.paragraph(text("actions_lead", period=text.period(page.period), n=len(table), **facts), "lead")
-    names = _indicator_names(page)
+    names = indicator_names(page)
     display.bullets([_sentence(page, row, names) for row in table.itertuples()])
     relative = _relative(table)
     if len(relative):
@@ -114,7 +115,8 @@ def actions_log(page: ReportPage, found: ActionEffects | None) -> None:
     display.paragraph(text("actions_note", window=found.window), "note")
 
 
-def _indicator_names(page: ReportPage) -> dict[str, str]:
+def indicator_names(page: ReportPage) -> dict[str, str]:
+    """Dimensions, outcomes and KPIs by their names in the page's language."""
     kpis: list[Kpi] = read_kpi_spec(kpi_rows.spec_of(page)).kpis
     text = page.text
     names = {kpi.id: text.of(kpi.name, kpi.id) for kpi in kpis}

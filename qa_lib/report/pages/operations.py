@@ -49,20 +49,24 @@ def standards(page: ReportPage, found: Kpis | None) -> None:
     display.paragraph(text("reconciliation", used=text.count(used), aside=text.count(put_aside)), "note")
 
 
-def _lead(page: ReportPage, words: Words, rows: pd.DataFrame) -> None:
-    text = page.text
+def standards_sentence(page: ReportPage, words: Words, rows: pd.DataFrame) -> str:
+    """How many standards were missed, and which."""
     counts = rows["verdict"].value_counts()
-    missed = rows[rows["verdict"] == "not_met"]
-    sentence = text(
+    missed = rows.index[rows["verdict"] == "not_met"]
+    return page.text(
         "lead_missed" if len(missed) else "lead_kept",
-        period=text.period(page.period),
+        period=page.text.period(page.period),
         n=int(rows["verdict"].notna().sum()),
         missed=len(missed),
         met=int(counts.get("met", 0)),
         undecided=int(counts.get("undecided", 0)),
-        names=text.join([words.name(kpi) for kpi in missed.index]),
+        names=page.text.join([words.name(kpi) for kpi in missed]),
     )
-    display.paragraph(sentence, "lead")
+
+
+def _lead(page: ReportPage, words: Words, rows: pd.DataFrame) -> None:
+    display.paragraph(standards_sentence(page, words, rows), "lead")
+    missed = rows[rows["verdict"] == "not_met"]
     if len(missed):
         values = judged(missed)
         worst = (missed["target"] - values["estimate"]).astype(float).abs().div(missed["target"].astype(float)).idxmax()

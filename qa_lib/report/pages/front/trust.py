@@ -1,0 +1,47 @@
+"""May we trust it: reliability, and the index without the flagged respondents."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qa_lib.errors import ResponseError
+from qa_lib.report import display
+from qa_lib.report.pages.page import ReportPage
+from qa_lib.trust.reliability import Reliability
+
+
+def may_we_trust_it(page: ReportPage, reliability: Reliability | None, flags: pd.DataFrame | None) -> None:
+    """Answers received, reliability of every dimension, and the index without the flagged respondents."""
+    text = page.text
+    if reliability is not None:
+        verdicts = reliability.judge(page.study.criteria())
+        verdicts = verdicts[verdicts["term"] == "alpha"]
+        weak = [page.dimension_name(row.dimension) for row in verdicts.itertuples() if row.verdict == "not_met"]
+        unsure = [page.dimension_name(row.dimension) for row in verdicts.itertuples() if row.verdict == "undecided"]
+        threshold = text.number(verdicts["threshold"].iloc[0], 2) if len(verdicts) else ""
+        key = "trust_weak" if weak else "trust_unsure" if unsure else "trust_good"
+        display.paragraph(text(key, dimensions=text.join(weak or unsure), threshold=threshold))
+    if flags is not None:
+        _without_flagged(page, flags)
+
+
+def _without_flagged(page: ReportPage, flags: pd.DataFrame) -> None:
+    text = page.text
+    flagged = flags["flagged"].to_numpy(dtype=bool)
+    if len(flagged) != len(page.data):
+        raise ResponseError(f"screening has {len(flagged)} rows, the page {len(page.data)} respondents.")
+    everyone = page.index(page.data).tidy().set_index("term").loc["rater_index"]
+    kept = page.data[~flagged]
+    if not flagged.any() or len(kept) < page.study.spec.minimum_cell:
+        display.paragraph(text("flagged_none" if not flagged.any() else "flagged_most", n=text.count(flagged.sum())))
+        return
+    without = page.index(kept).tidy().set_index("term").loc["rater_index"]
+    display.paragraph(
+        text(
+            "flagged_effect",
+            n=text.count(flagged.sum()),
+            share=text.percent(flagged.mean(), 1),
+            everyone=text.number(everyone["estimate"]),
+            without=text.number(without["estimate"]),
+        )
+    )

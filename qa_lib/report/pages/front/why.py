@@ -1,0 +1,111 @@
+"""Why, and what to do: what matters most, the priorities in words, the actions and whether they worked."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qa_lib.effects.regression import Drivers
+from qa_lib.report import charts, display
+from qa_lib.report.pages import improvement
+from qa_lib.report.pages.page import ReportPage
+from qa_lib.study.dates import span
+from qa_lib.tracking.estimates import Estimates
+
+_MOST_ACTIONS = 5
+_DUE_FOR = pd.DateOffset(months=12)
+
+
+def importance(page: ReportPage, positions: pd.DataFrame | None) -> None:
+    """Which dimension matters most for satisfaction, and importance against performance as a picture."""
+    if positions is None:
+        return
+    text = page.text
+    labels = {key: text(f"priorities_{key}") for key in ("performance", "importance", "act", "keep")}
+    strongest = positions.loc[positions["importance"].idxmax()]
+    leading = _leading(positions)
+    if len(leading) > 1:
+        display.paragraph(text("drivers_undecided", dimensions=text.join(list(leading["label"]))))
+    else:
+        display.paragraph(
+            text(
+                "strongest_driver",
+                dimension=strongest["label"],
+                share=text.percent(strongest["importance"]),
+                low=text.percent(strongest["importance_low"]),
+                high=text.percent(strongest["importance_high"]),
+            )
+        )
+    display.figure(charts.priorities(positions, labels), text("alt_priorities", dimension=strongest["label"]))
+    display.paragraph(text("not_causal"), "note")
+
+
+def what_to_do(page: ReportPage, positions: pd.DataFrame | None) -> None:
+    """The priorities in words; actions whose effect is known since at most a year, and those still under way."""
+    said = [] if positions is None else [_priorities(page, positions)]
+    found = improvement.effects(page, improvement.started(page))
+    actions = pd.DataFrame() if found is None else improvement.own(page, found.tidy())
+    if not said and actions.empty:
+        return
+    page.section("what_to_do")
+    for sentence in said:
+        display.paragraph(sentence)
+    if not actions.empty:
+        _actions(page, actions)
+
+
+def _leading(positions: pd.DataFrame) -> pd.DataFrame:
+    return positions[positions["rank_low"] == 1].sort_values("importance", ascending=False)
+
+
+def _priorities(page: ReportPage, positions: pd.DataFrame) -> str:
+    if len(_leading(positions)) == len(positions):
+        return page.text("work_on_undecided")
+    more_important = positions["importance"] > positions["importance"].mean()
+    weaker = positions["performance"] < positions["performance"].mean()
+    named = positions[more_important & weaker].sort_values("importance", ascending=False)["label"]
+    return page.text("work_on", dimensions=page.text.join(list(named))) if len(named) else page.text("work_on_none")
+
+
+def _actions(page: ReportPage, table: pd.DataFrame) -> None:
+    text, names = page.text, improvement.indicator_names(page)
+    ended = table["end"].where(table["end"].notna(), table["start"]).map(improvement.first_day)
+    early = table["verdict"] == "too_early"
+    due = table[~early & (ended >= span(page.period)[1] - _DUE_FOR)]
+    newest = due.assign(ended=ended).sort_values("ended", ascending=False, kind="stable").head(_MOST_ACTIONS)
+    display.bullets(
+        [
+            text(
+                "front_action",
+                action=row.term,
+                reason=text(f"reason_{row.reason}"),
+                indicator=names.get(row.indicator, row.indicator),
+                amount=text.signed(row.estimate, 2),
+                interval=text.interval(row.conf_low, row.conf_high, 2),
+                verdict=text(f"action_{row.verdict}"),
+            )
+            for row in newest.itertuples()
+        ]
+    )
+    if early.any():
+        display.paragraph(text("actions_under_way", actions=text.join(list(table.loc[early, "term"]))))
+
+
+def driver_positions(page: ReportPage, drivers: Drivers | None, index: Estimates) -> pd.DataFrame | None:
+    """Per dimension its importance share (general dominance) and its performance, with both intervals."""
+    if drivers is None:
+        return None
+    shares = drivers.importance.tidy()
+    shares = shares[shares["method"] == "general_dominance"].set_index("term")
+    performance = index.tidy().set_index("term")
+    return pd.DataFrame(
+        {
+            "label": [page.dimension_name(term) for term in shares.index],
+            "importance": shares["share"],
+            "importance_low": shares["share_low"],
+            "importance_high": shares["share_high"],
+            "rank_low": shares["rank_low"],
+            "performance": performance["estimate"].reindex(shares.index),
+            "performance_low": performance["conf_low"].reindex(shares.index),
+            "performance_high": performance["conf_high"].reindex(shares.index),
+        }
+    )
