@@ -2,6 +2,9 @@
 
 Run: python tests/benchmarks/bench_dominance.py; one thread, the peer timed on 10 bootstraps and
 scaled. Measured: 271 × faster.
+
+Fifteen predictors, the most for which all 32,768 subsets are computed: about 20 ms per bootstrap sample (2000
+respondents, 200 samples in 4 s of one thread), so that 2000 samples take about 40 s.
 """
 
 import os
