@@ -51,9 +51,13 @@ def report(
     jobs: Annotated[int | None, typer.Option(min=1, help="Pages rendered side by side.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Render pages that are up to date, too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be rendered, and why.")] = False,
+    xlsx: Annotated[bool, typer.Option("--xlsx", help="Also all tables as a workbook, figures as files.")] = False,
+    docx: Annotated[bool, typer.Option("--docx", help="Also the model tables in APA form, figures as files.")] = False,
 ) -> None:
     """Render one period of a study into reports/STUDY/PERIOD and print the path of the index page."""
-    result = qa_lib.render(study, period, by=by, lang=lang or None, jobs=jobs, force=force, dry_run=dry_run)
+    result = qa_lib.render(
+        study, period, by=by, lang=lang or None, jobs=jobs, force=force, dry_run=dry_run, xlsx=xlsx, docx=docx
+    )
     for page in result.pages[result.pages["status"].isin(["planned", "failed"])].itertuples():
         typer.echo(f"{page.status}: {page.page}: {page.error or page.reason}", err=True)
     typer.echo(result.summary(), err=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 from qa_lib.errors import RenderError
 
 
-def write_whole(path: Path, content: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Writes the file completely or not at all.
 
     Raises ``RenderError`` when the disk is full or the folder may not be written.
     """
-    data = content.encode("utf-8")
+    data = content.encode("utf-8") if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")

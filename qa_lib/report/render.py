@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from qa_lib.report import site
+from qa_lib.report.exports import export, remove_exports
 from qa_lib.report.files import remove_partial_files
 from qa_lib.report.fonts import cjk_characters
 from qa_lib.report.lock import only_one
@@ -62,12 +63,15 @@ def render(
     jobs: int | None = None,
     force: bool = False,
     dry_run: bool = False,
+    xlsx: bool = False,
+    docx: bool = False,
 ) -> Rendered:
     """Renders one period of a study, newest by default, in each language, for everyone and ``by`` a segment.
 
     Pages go to ``reports/<study>/<period>/`` beside the study's ``data`` folder. A page whose inputs, notebook,
     parameters and library are unchanged is kept, unless ``force``; ``dry_run`` only says what would be rendered, and
-    why. A notebook that fails leaves its partial ``.failed.ipynb``; the others go on.
+    why. ``xlsx`` also writes a workbook of all tables of a folder and language, ``docx`` the model tables in APA form,
+    either of them the figures as files. A notebook that fails leaves its partial ``.failed.ipynb``; the others go on.
 
     Raises
     ------
@@ -88,6 +92,8 @@ def render(
             stale = _remove_stale(task)
             if task.fresh or stale:
                 _run(task, jobs or os.cpu_count() or 1, outcomes)
+            if xlsx or docx or task.fresh:
+                export(task.reasons, task.fresh, xlsx, docx)
             site.update_index(study, index.parent, _characters(study))
     return Rendered(index, _table(task.reasons, outcomes), time.perf_counter() - started)
 
@@ -159,9 +165,12 @@ def _remove_stale(task: _Task) -> bool:
     segments = [segment.id for segment in task.study.spec.segments if segment.id in task.data]
     possible = plan_pages(task.study, task.data, folder, segments, LANGUAGES)
     shown = {path for page in possible for path in (page.html, page.failed_notebook)}
+    places = {page.folder for page in possible}
     stale = [path for path in folder.rglob("*") if _PAGE_FILE.fullmatch(path.name) and path not in shown]
     for path in stale:
         path.unlink()
+        if path.parent not in places:
+            remove_exports(path.parent)
         if path.parent != folder and not any(path.parent.iterdir()):
             path.parent.rmdir()
     return task.manifest.keep_only(possible) or bool(stale)
