@@ -29,6 +29,7 @@ _ROOMS = {
         "gap_reliability": ("gap_reliability",),
         "retest": ("retest",),
         "factors": ("factorability", "parallel_analysis", "efa"),
+        "cutoffs": ("cutoffs",),
         "validity": ("validity",),
         "invariance": ("invariance",),
     },

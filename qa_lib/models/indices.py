@@ -68,6 +68,9 @@ def rmsea_interval(
 
 
 def _noncentrality(statistic: float, df: float, probability: float) -> float:
+    if statistic <= 0:  # a model that reproduces its moments, to rounding
+        return 0.0
+
     def excess(value: float) -> float:
         return float(chndtr(statistic, df, value)) - probability
 

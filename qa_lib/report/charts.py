@@ -72,6 +72,15 @@ def _figure(height: float, width: float = WIDTH) -> tuple[Figure, mpl.axes.Axes]
 
 
 @styled
+def of_result(plot: Callable[..., object], labels: Mapping[str, str], height: float = 3.8) -> Figure:
+    """A result's own ``plot(ax, labels)``, drawn in the report's style and words."""
+    fig, ax = _figure(height)
+    ax.grid(visible=False)
+    plot(ax, labels)
+    return fig
+
+
+@styled
 def scores(now: pd.DataFrame, before: pd.DataFrame | None, target: float | None, labels: Mapping[str, str]) -> Figure:
     """Scores 0–100 with intervals, a row each; the period before as a grey ring; the target as a line.
 

@@ -7,13 +7,13 @@ import pandas as pd
 from qa_lib.report import display
 from qa_lib.report.pages.page import VERDICT_CLASSES, ReportPage
 from qa_lib.results import Result
-from qa_lib.trust.reliability import Reliability
+from qa_lib.trust.reliability import WHOLE_INSTRUMENT, Reliability
 
-_COEFFICIENTS = ("alpha", "omega_total", "alpha_ordinal", "alpha_std", "lambda6", "mean_r")
+_HEADLINE = ("alpha", "omega_total", "omega_ordinal")
 
 
 def reliability(page: ReportPage, result: Reliability | None) -> None:
-    """One verdict per dimension in words, then every coefficient with its interval."""
+    """One verdict per dimension in words, then a row per dimension with the coefficients that count most."""
     text = page.text
     if result is None:
         return
@@ -24,12 +24,36 @@ def reliability(page: ReportPage, result: Reliability | None) -> None:
         if names:
             threshold = text.number(alphas["threshold"].iloc[0], 2)
             display.paragraph(text(f"reliability_{verdict}", dimensions=text.join(names), threshold=threshold))
-    table = result.tidy()
-    table = table[table["term"].isin(_COEFFICIENTS)].reset_index(drop=True)
-    judged = table.merge(verdicts[["term", "dimension", "verdict", "threshold", "source"]], how="left")
+    by_term = {term: verdicts[verdicts["term"] == term].set_index("dimension") for term in _HEADLINE}
+    rows, classes = [], {}
+    for place, dimension in enumerate(alphas["dimension"]):
+        row = {text("dimension"): page.dimension_name(dimension)}
+        for column, (term, found) in enumerate(by_term.items(), 1):
+            known = found.loc[dimension] if dimension in found.index else None
+            row[text(f"reliability_{term}")] = "–" if known is None else _with_interval(page, known)
+            if known is not None:
+                classes[place, column] = VERDICT_CLASSES[known["verdict"]]
+        rows.append(row)
+    display.table(pd.DataFrame(rows), text("caption_trust"), classes=classes)
+
+
+def _with_interval(page: ReportPage, row: pd.Series) -> str:
+    value = page.text.number(row["estimate"], 2)
+    if pd.isna(row["conf_low"]):
+        return value
+    return f"{value} ({page.text.interval(row['conf_low'], row['conf_high'], 2)})"
+
+
+def coefficients(page: ReportPage, result: Result | None) -> None:
+    """Every coefficient with its interval, threshold and verdict; those that could not be had are left out."""
+    text = page.text
+    if result is None:
+        return
+    verdicts = result.judge(page.study.criteria())[["term", "dimension", "verdict", "threshold", "source"]]
+    judged = result.tidy().dropna(subset=["estimate"]).merge(verdicts, how="left").reset_index(drop=True)
     rows = pd.DataFrame(
         {
-            text("dimension"): [page.dimension_name(name) for name in judged["dimension"]],
+            text("dimension"): [_dimension_name(page, name) for name in judged["dimension"]],
             text("coefficient_kind"): [text(f"reliability_{term}") for term in judged["term"]],
             text("estimate"): judged["estimate"].map(lambda value: text.number(value, 3)),
             text("interval_95"): [
@@ -46,6 +70,10 @@ def reliability(page: ReportPage, result: Reliability | None) -> None:
     sources = judged.dropna(subset=["source"]).drop_duplicates("source")
     for row in sources.itertuples():
         display.paragraph(text("threshold_source", term=text(f"reliability_{row.term}"), source=row.source), "note")
+
+
+def _dimension_name(page: ReportPage, dimension: str) -> str:
+    return page.text("whole_instrument") if dimension == WHOLE_INSTRUMENT else page.dimension_name(dimension)
 
 
 def item_analysis(page: ReportPage, result: Reliability | None) -> None:

@@ -79,6 +79,11 @@ class ReportPage:
         return {role: item for role, item in self.instrument.outcomes.items() if item in self.data}
 
     @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """(expectation item, experienced item) of the pairs this period's data hold."""
+        return [pair for pair in self.instrument.pairs if set(pair) <= set(self.data)]
+
+    @property
     def weights(self) -> str | None:
         return "weight" if "weight" in self.data else None
 

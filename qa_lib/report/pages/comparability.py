@@ -1,0 +1,104 @@
+"""May means be compared: measurement invariance between this period and the one before, and between languages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from qa_lib.report import display
+from qa_lib.report.pages.measurement import model
+from qa_lib.report.pages.page import VERDICT_CLASSES, ReportPage
+from qa_lib.trust.invariance import Invariance, invariance
+
+MINIMUM = 100  # respondents per group; fewer say little about five factors
+_MEANS = "scalar"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is compared (``periods`` or ``languages``), between how many answers, and with what result."""
+
+    kind: str
+    sizes: dict[str, int]
+    result: Invariance | None
+
+    @property
+    def enough(self) -> bool:
+        return len(self.sizes) > 1 and min(self.sizes.values()) >= MINIMUM
+
+    @property
+    def supports_means(self) -> bool:
+        rows = self.result.tidy().set_index("term")["verdict"]
+        return bool((rows.loc[:_MEANS] != "not_met").all())
+
+
+def comparisons(page: ReportPage) -> list[Comparison]:
+    """Invariance over the periods and languages of this page; result None where groups are too small or it failed."""
+    pooled = {}
+    if page.before is not None:
+        both = {page.previous_period: page.before, page.period: page.data}
+        pooled["periods"] = pd.concat([data.assign(group=name) for name, data in both.items()], ignore_index=True)
+    if "language" in page.data and len(page.data["language"].dropna().unique()) > 1:
+        pooled["languages"] = page.data.assign(group=page.data["language"])
+    return [_compared(page, kind, data) for kind, data in pooled.items()] if model(page) else []
+
+
+def _compared(page: ReportPage, kind: str, data: pd.DataFrame) -> Comparison:
+    answers = data[["group", *page.items]].dropna(subset=["group"])
+    complete = answers.dropna()
+    sizes = complete["group"].value_counts(sort=False).to_dict()
+    comparison = Comparison(kind, sizes, None)
+    if not comparison.enough:
+        return comparison
+    result = page.attempt(invariance, model(page), complete, "group", estimator="MLR")
+    return Comparison(kind, sizes, result)
+
+
+def caution(page: ReportPage, found: list[Comparison]) -> None:
+    """A visible caution where means should not be compared; nothing otherwise."""
+    for comparison in found:
+        if comparison.result is not None and not comparison.supports_means:
+            display.paragraph(page.text(f"means_not_comparable_{comparison.kind}"), "caution")
+
+
+def steps(page: ReportPage, found: list[Comparison]) -> None:
+    """For each comparison a sentence and the steps with their changes in fit."""
+    text = page.text
+    if not found:
+        display.paragraph(text("nothing_to_compare"), "note")
+    for comparison in found:
+        display.heading(text(f"comparison_{comparison.kind}"), f"comparable-{comparison.kind}", 3)
+        if not comparison.enough:
+            display.paragraph(text("too_few_to_compare", minimum=text.count(MINIMUM)), "note")
+        elif comparison.result is not None:
+            _step_table(page, comparison)
+
+
+def _step_table(page: ReportPage, comparison: Comparison) -> None:
+    text = page.text
+    display.paragraph(
+        text("means_comparable" if comparison.supports_means else f"means_not_comparable_{comparison.kind}")
+    )
+    table = comparison.result.tidy()
+    rows = pd.DataFrame(
+        {
+            text("step"): [text(f"step_{name}") for name in table["term"]],
+            "χ²": table.get("chisq_scaled", table["chisq"]).map(lambda value: text.number(value, 1)),
+            text("df"): table["df"].map(text.count),
+            text("measure_cfi"): table["cfi"].map(lambda value: text.number(value, 3)),
+            text("measure_rmsea"): table["rmsea"].map(lambda value: text.number(value, 3)),
+            text("delta_cfi"): table["delta_cfi"].map(lambda value: text.signed(value, 3)),
+            text("delta_rmsea"): table["delta_rmsea"].map(lambda value: text.signed(value, 3)),
+            text("p_difference"): table["p_value"].map(text.p_value),
+            text("verdict"): [text(f"verdict_{name}") for name in table["verdict"]],
+        }
+    )
+    classes = {(place, 8): VERDICT_CLASSES[name] for place, name in enumerate(table["verdict"])}
+    sizes = text.join([f"{_group_name(page, name)} {text.count(n)}" for name, n in comparison.sizes.items()])
+    display.table(rows, text("caption_invariance", sizes=sizes), classes=classes)
+
+
+def _group_name(page: ReportPage, name: str) -> str:
+    known = {page.period, page.previous_period}
+    return page.text.period(name) if name in known else str(name)
