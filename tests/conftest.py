@@ -2,14 +2,19 @@
 
 import json
 import os
+import re
+import shutil
 from pathlib import Path
 
 import matplotlib
 import pytest
 
+import qa_lib as qa
+
 matplotlib.use("agg")
 
 ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]_*.ipynb"))
 SHARED_DATA = Path(os.environ.get("QA_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -30,3 +35,20 @@ def shared_data():
 def reference():
     """Numbers written by ``tests/reference/<topic>.R``."""
     return lambda topic: json.loads((ROOT / "tests" / "reference" / f"{topic}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory):
+    """A project folder with the demo study's last six months."""
+    root = tmp_path_factory.mktemp("project")
+    target = root / "data" / "raw" / "demo"
+    shutil.copytree(ROOT / "data" / "raw" / "demo", target)
+    for export in (target / "responses").iterdir():
+        if not re.search(r"2026-(0[5-9]|10)", export.name):
+            export.unlink()
+    return root
+
+
+@pytest.fixture(scope="session")
+def rendered(workspace):
+    return qa.render(workspace / "data" / "raw" / "demo", jobs=2)

@@ -11,32 +11,13 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import NOTEBOOKS, ROOT
 
 import qa_lib as qa
 from qa_lib.errors import DataWarning, RenderError, ResponseError, StudyError
 from qa_lib.report import display, plan
 from qa_lib.report.files import write_whole
 from qa_lib.report.pages import front, open_page
-
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]_*.ipynb"))
-
-
-@pytest.fixture(scope="session")
-def workspace(tmp_path_factory):
-    """A project folder with the demo study's last six months."""
-    root = tmp_path_factory.mktemp("project")
-    target = root / "data" / "raw" / "demo"
-    shutil.copytree(ROOT / "data" / "raw" / "demo", target)
-    for export in (target / "responses").iterdir():
-        if not re.search(r"2026-(0[5-9]|10)", export.name):
-            export.unlink()
-    return root
-
-
-@pytest.fixture(scope="session")
-def rendered(workspace):
-    return qa.render(workspace / "data" / "raw" / "demo", jobs=2)
 
 
 class _Page(HTMLParser):

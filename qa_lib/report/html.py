@@ -15,7 +15,7 @@ from qa_lib.report.text import Text
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-_HTML_LANGUAGES = {"en": "en", "zh": "zh-Hans"}
+HTML_LANGUAGES = {"en": "en", "zh": "zh-Hans"}
 
 
 @cache
@@ -66,7 +66,7 @@ def notebook_to_html(
     """
     headings = output_metadata(notebook, "qa_heading")
     resources = {
-        "html_lang": _HTML_LANGUAGES[text.lang],
+        "html_lang": HTML_LANGUAGES[text.lang],
         "title": next((entry["title"] for entry in headings if entry["level"] == 1), ""),
         "css": page_style(characters | cjk_characters(_shown(notebook))),
         "contents": headings,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment
+from markupsafe import Markup
 
 from qa_lib.report.files import write_whole
-from qa_lib.report.html import page_style
+from qa_lib.report.html import HTML_LANGUAGES, page_style
 from qa_lib.report.manifest import Manifest, read_manifest
 from qa_lib.report.plan import page_label
 from qa_lib.report.text import LANGUAGES, Text
@@ -33,12 +34,11 @@ def update_index(study: Study, folder: Path, characters: frozenset[str]) -> None
         files("qa_lib.report").joinpath("template", "index.html.j2").read_text(encoding="utf-8")
     )
     page = template.render(
-        html_lang=study.languages[0],
-        title=" · ".join(dict.fromkeys(text.of(study.title, study.name) for text in texts)),
+        html_lang=HTML_LANGUAGES[study.languages[0]],
+        title=_each(texts, lambda text: text.of(study.title, study.name)),
         css=page_style(characters),
-        words={key: _both(texts, key) for key in ("segment", "period", "n_responses", "figures_over_time")},
+        words={key: _both(texts, key) for key in ("segment", "pages", "period", "n_responses", "figures_over_time")},
         figures=[_both(texts, _index_name(study) if name == "rater_index" else name) for name in _FIGURES],
-        languages=[{"code": text.lang, "name": text("language_name")} for text in texts],
         trend=[_trend_row(manifest, texts) for manifest in manifests if "" in manifest.figures],
         picture=_picture(manifests, texts, _index_name(study)),
         periods=[_period(study, manifest, texts, manifest.period in present) for manifest in manifests],
@@ -46,8 +46,16 @@ def update_index(study: Study, folder: Path, characters: frozenset[str]) -> None
     write_whole(index, page)
 
 
-def _both(texts: Sequence[Text], key: str) -> str:
-    return " · ".join(dict.fromkeys(text(key) for text in texts))
+def _each(texts: Sequence[Text], say: Callable[[Text], str], between: str = " · ") -> Markup:
+    """What is said in every language, each marked as such; words that are the same in two languages once."""
+    said: dict[str, str] = {}
+    for text in texts:
+        said.setdefault(say(text), HTML_LANGUAGES[text.lang])
+    return Markup(between).join(Markup('<span lang="{}">{}</span>').format(lang, words) for words, lang in said.items())
+
+
+def _both(texts: Sequence[Text], key: str) -> Markup:
+    return _each(texts, lambda text: text(key))
 
 
 def _index_name(study: Study) -> str:
@@ -68,11 +76,11 @@ def _shown(figures: Mapping[str, object], text: Text) -> list[str]:
 
 def _trend_row(manifest: Manifest, texts: Sequence[Text]) -> dict[str, object]:
     figures = manifest.figures[""]
-    notes, before = [], figures.get("restated_from", {}).get("rater_index")
+    note, before = "", figures.get("restated_from", {}).get("rater_index")
     if before is not None and before != figures["now"].get("rater_index"):
-        notes = [text("restated", value=text.number(before["estimate"])) for text in texts]
-    name = " · ".join(text.short_period(manifest.period) for text in texts)
-    return {"name": name, "cells": _shown(figures["now"], texts[0]), "note": " ".join(notes)}
+        note = _each(texts, lambda text: text("restated", value=text.number(before["estimate"])), " ")
+    name = _each(texts, lambda text: text.short_period(manifest.period))
+    return {"name": name, "cells": _shown(figures["now"], texts[0]), "note": note}
 
 
 def _picture(manifests: Sequence[Manifest], texts: Sequence[Text], name: str) -> dict[str, str] | None:
@@ -87,8 +95,9 @@ def _picture(manifests: Sequence[Manifest], texts: Sequence[Text], name: str) ->
         f"{4 + place * (_WIDTH - 8) / (len(values) - 1):.1f},{_HEIGHT - 6 - (value - low) / span * (_HEIGHT - 12):.1f}"
         for place, value in enumerate(values)
     ]
-    said = " ".join(
-        text(
+
+    def said(text: Text) -> str:
+        return text(
             "alt_trend",
             name=text(name),
             first=text.short_period(alike[0].period),
@@ -96,9 +105,9 @@ def _picture(manifests: Sequence[Manifest], texts: Sequence[Text], name: str) ->
             last=text.short_period(alike[-1].period),
             now=text.number(values[-1]),
         )
-        for text in texts
-    )
-    return {"width": str(_WIDTH), "height": str(_HEIGHT), "points": " ".join(points), "alt": said}
+
+    finding = _each(texts, said, " ")
+    return {"width": str(_WIDTH), "height": str(_HEIGHT), "points": " ".join(points), "finding": finding}
 
 
 def _period(study: Study, manifest: Manifest, texts: Sequence[Text], present: bool) -> dict[str, object]:
@@ -107,31 +116,38 @@ def _period(study: Study, manifest: Manifest, texts: Sequence[Text], present: bo
     for key, entry in sorted(manifest.pages.items()):
         family = links.setdefault(entry["segment"], {text.lang: [] for text in texts})
         if entry["error"]:
-            notes.append(" ".join(text("page_failed", page=key, error=entry["error"]) for text in texts))
+            notes.append(_failed(texts, key, entry["error"]))
         else:
             family[entry["lang"]].append((Path(entry["notebook"]).stem, key))
     if not present:
-        notes.append(" ".join(text("period_gone") for text in texts))
+        notes.append(_each(texts, lambda text: text("period_gone"), " "))
     return {
-        "name": " · ".join(text.period(manifest.period) for text in texts),
+        "name": _each(texts, lambda text: text.period(manifest.period)),
         "notes": notes,
         "rows": [
             {
                 "segment": _segment_name(study, segment, texts),
                 "cells": _shown(manifest.figures[segment]["now"], texts[0]) if segment in manifest.figures else [],
-                "links": [_links(manifest.period, family[text.lang], text) for text in texts],
+                "links": [
+                    {"lang": HTML_LANGUAGES[text.lang], "pages": _links(manifest.period, family[text.lang], text)}
+                    for text in texts
+                ],
             }
             for segment, family in sorted(links.items())
         ],
     }
 
 
-def _segment_name(study: Study, segment: str, texts: Sequence[Text]) -> str:
+def _failed(texts: Sequence[Text], page: str, error: str) -> Markup:
+    return _each(texts, lambda text: text("page_failed", page=page, error=error), " ")
+
+
+def _segment_name(study: Study, segment: str, texts: Sequence[Text]) -> Markup:
     if not segment:
         return _both(texts, "everyone")
     column, _, value = segment.partition("=")
     labels = next((entry.labels for entry in study.spec.segments if entry.id == column), {})
-    return " · ".join(dict.fromkeys(text.of(labels.get(value), value) for text in texts))
+    return _each(texts, lambda text: text.of(labels.get(value), value))
 
 
 def _links(period: str, pages: Sequence[tuple[str, str]], text: Text) -> list[dict[str, str]]:
