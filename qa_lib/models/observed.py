@@ -105,7 +105,7 @@ def sample_from_rows(
 ) -> Sample:
     """Sample of the respondents' usable rows; under ``fiml`` by missing-data pattern, saturated moments by EM."""
     count = len(rows)
-    if (count <= rows.shape[1] and not fiml) or count < 2:
+    if count <= rows.shape[1]:
         where = "" if label is None else f" in group {label}"
         raise ModelError(f"{count} usable respondents{where} for {rows.shape[1]} observed variables: more are needed.")
     clusters = None if clusters is None else np.unique(clusters, return_inverse=True)[1]

@@ -47,7 +47,10 @@ def saturated_moments(
     cov = np.diag(spread)
     eye = np.eye(len(mean))
     for _ in range(10_000):
-        precision, _ = embedded_inverse(cov, mask)
+        try:
+            precision, _ = embedded_inverse(cov, mask)
+        except np.linalg.LinAlgError:
+            break
         regress = cov @ precision
         residual = cov - regress @ cov
         deviation = np.where(mask, means - mean, 0.0)
