@@ -16,6 +16,7 @@ import yaml
 from qa_lib.errors import ResponseError
 from qa_lib.study.coding import cell_text, key
 from qa_lib.study.dates import parse_dates
+from qa_lib.study.privacy import named_personal, personal_kind
 
 Kind = Literal[
     "item", "respondent", "date", "duration", "weight", "language", "segment", "comment", "personal", "other"
@@ -41,17 +42,6 @@ _NO_ANSWER = {
 }
 _USUAL_TOPS = (2, 3, 4, 5, 6, 7, 9, 10)
 _LEADING_CODE = re.compile(r"^(\d{1,2})\s*[-–—=:.、)）(（ ]\s*\S")
-_PERSONAL = re.compile(
-    r"[\w.+-]+@[\w-]+\.\w{2,}"  # e-mail
-    r"|(?<!\d)1[3-9]\d{9}(?!\d)"  # Chinese mobile number
-    r"|(?<!\d)\d{17}[\dXx](?!\d)"  # Chinese identity card
-    r"|(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"  # IPv4
-)
-_PERSONAL_NAMES = re.compile(
-    r"^(ip.?address|来自?ip|recipient.*|.*e-?mail.*|.*phone.*|.*mobile.*|手机.*|电话.*|姓名|(full|first|last).?name|name"
-    r"|身份证.*|location(latitude|longitude)|微信.*|address|地址)$",
-    re.IGNORECASE,
-)
 _CONTEXT_NAMES: Mapping[Kind, re.Pattern] = {
     "respondent": re.compile(
         r"^(respondent.*|resp.?(id|num|no)|id|pid|response.?id|user.?id|token|编号|答卷编号|序号)$", re.IGNORECASE
@@ -131,7 +121,7 @@ def classify(name: str, wording: str, cells: pd.Series, labels: Mapping[object, 
         return replace(column, kind=known, recognised=True)
     if _BOOKKEEPING.match(name) or _BOOKKEEPING.match(wording) or values.empty:
         return column
-    if _PERSONAL_NAMES.match(name) or _PERSONAL_NAMES.match(wording) or values.str.contains(_PERSONAL).mean() > 0.05:
+    if named_personal(name) or named_personal(wording) or values.map(personal_kind).notna().mean() > 0.05:
         return replace(column, kind="personal")
     if (context := _context(name, values)) is not None:
         return replace(column, kind=context)

@@ -15,6 +15,7 @@ matplotlib.use("agg")
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]_*.ipynb"))
+os.environ.setdefault("QA_HASH_KEY", "the key of the tests alone")  # none is made in the home of who runs them
 SHARED_DATA = Path(os.environ.get("QA_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 

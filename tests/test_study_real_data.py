@@ -54,7 +54,8 @@ def test_water_reliability_after_reversal(water):
 def test_water_reads_the_old_qualtrics_header(water):
     data = water.responses().data
     assert water.periods() == ["2015-03"]
-    assert data["respondent"].str.startswith("R_").all()
+    assert data["respondent"].str.fullmatch("[0-9a-f]{16}").all()
+    assert data["respondent"].is_unique
     assert data["source_row"].min() >= 3
     assert data["duration"].gt(0).all()
     np.testing.assert_allclose(data[["t01", "t04", "f03", "f08"]].mean(), [6.25, 4.96, 5.00, 4.73], atol=0.005)

@@ -18,6 +18,7 @@ import qa_lib
 from qa_lib.errors import ResponseError, StudyError
 from qa_lib.study.dates import labels, parse_dates, span, unit_of
 from qa_lib.study.ledger import LedgerBook
+from qa_lib.study.privacy import hash_key, personal_column
 from qa_lib.study.responses import STANDARD, Responses, read_exports, refuse_duplicates, warn_of_doubts
 from qa_lib.study.screening import screen
 
@@ -70,8 +71,9 @@ def build(study: Study) -> Responses:
     if data.empty:
         raise ResponseError(f"{folder}: no response is left after the exclusions of study.yaml.")
     ledger = pd.concat([raw.ledger, book.table()], ignore_index=True)
-    columns = [name for name in data if name in _wanted(spec, study)]
-    return Responses(data[columns].reset_index(drop=True), _with_row_periods(ledger, everyone), study.instrument)
+    data = data[[name for name in data if name in _wanted(spec, study)]]
+    _refuse_personal(data, study)
+    return Responses(data.reset_index(drop=True), _with_row_periods(ledger, everyone), study.instrument)
 
 
 def _context(spec: StudyFile) -> dict[str, list[str]]:
@@ -90,6 +92,21 @@ def _wanted(spec: StudyFile, study: Study) -> set[str]:
     checks = {check.id for check in study.instrument.attention_checks}
     segments = {segment.id for segment in spec.segments}
     return {*STANDARD, *segments, *spec.columns, *study.instrument.items, *checks, "source_file", "source_row"}
+
+
+def _refuse_personal(data: pd.DataFrame, study: Study) -> None:
+    """Raises ``ResponseError`` for a column that likely holds personal data and is not declared ``personal``."""
+    names = {"language": ["language"]} | {check.id: check.names for check in study.instrument.attention_checks}
+    names |= {name: [name, *columns] for name, columns in _context(study.spec).items() if name not in STANDARD}
+    for name in sorted(names.keys() & set(data) - set(study.spec.personal)):
+        if (found := personal_column(names[name], data[name])) is not None:
+            kind, row = found
+            file, line = data.loc[row, ["source_file", "source_row"]]
+            raise ResponseError(
+                f"{file}, row {line}, {name}: this looks like personal data ({kind.replace('_', ' ')}). Take the "
+                "column out of study.yaml, clean it in the export, or, where the study may keep it, declare it there: "
+                f"'personal: [{name}]'."
+            )
 
 
 def _with_period(data: pd.DataFrame, source: PeriodSource, book: LedgerBook) -> pd.DataFrame:
@@ -191,9 +208,9 @@ def in_period(data: pd.DataFrame, period: str) -> pd.Series:
 
 
 def _fingerprint(study: Study) -> str:
-    """Hash of what responses follow from: exports by content, study, instrument, and the code that reads them."""
+    """Hash of what responses follow from: exports by content, study, instrument, the code that reads them, the key."""
     said = f"{qa_lib.__version__}\0{study.spec.model_dump_json()}\0{study.instrument.file.model_dump_json()}"
-    digest = hashlib.sha256(said.encode())
+    digest = hashlib.sha256(said.encode() + hashlib.sha256(hash_key()).digest())
     exports = [entry for entry in sorted((study.path / "responses").glob("*")) if entry.is_file()]
     for file in [*sorted(Path(__file__).parent.glob("*.py")), *exports]:
         state = file.stat()

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from qa_lib.study.privacy import redacted
+
 COLUMNS = ["file", "row", "column", "before", "after", "reason", "count"]
 
 
@@ -13,7 +15,8 @@ class LedgerBook:
     """Collects entries while files are cleaned; ``table()`` gives the ledger.
 
     A decision about single cells or rows is an entry each; a rule for a whole column (labels to codes, a reversed
-    key) is one entry per pair of values, with the number of cells it changed as ``count`` and no row.
+    key) is one entry per pair of values, with the number of cells it changed as ``count`` and no row. Personal data are
+    not entered: what is recognised as such is replaced by its kind.
     """
 
     def __init__(self) -> None:
@@ -27,7 +30,7 @@ class LedgerBook:
     def rule(self, file: str, column: str, before: Sequence, after: Sequence, counts: Sequence, reason: str) -> None:
         """An entry for every pair of values that a rule turned into one another, with the number of cells."""
         for old, new, count in zip(before, after, counts, strict=True):
-            self._entries.append((file, None, column, _shown(old), _shown(new), reason, int(count)))
+            self._entries.append((file, None, redacted(column), _shown(old), _shown(new), reason, int(count)))
 
     def table(self) -> pd.DataFrame:
         """All entries with the columns ``COLUMNS``; ``row`` as a spreadsheet counts, the header's row being 1."""
@@ -38,4 +41,4 @@ class LedgerBook:
 def _shown(value: object) -> str:
     if value is None or value is pd.NA or value != value:
         return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return redacted(f"{value:.15g}" if isinstance(value, float) else str(value))

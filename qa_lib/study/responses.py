@@ -18,6 +18,7 @@ from qa_lib.study.dialects import Dialect, dialect_of, question_number, seconds
 from qa_lib.study.files import SUFFIXES, Export, read_export
 from qa_lib.study.instrument import Instrument, Item
 from qa_lib.study.ledger import LedgerBook
+from qa_lib.study.privacy import hashed_ids
 
 STANDARD = ("respondent", "date", "duration", "language", "weight", "period")
 
@@ -29,8 +30,9 @@ class Responses:
     Attributes
     ----------
     data : a row per respondent: items by id (numbers, NaN where missing, reverse-keyed items already reversed),
-        attention checks by id as they were answered, context columns (respondent, date, duration, … and those the
-        study names), and ``source_file``, ``source_row`` (as a spreadsheet counts) to trace each row
+        attention checks by id as they were answered, context columns (date, duration, … and those the study names;
+        respondent is a keyed hash of the export's id: ``qa_lib.study.privacy``),
+        and ``source_file``, ``source_row`` (as a spreadsheet counts) to trace each row
     ledger : file, row, column, before, after, reason, count of every change
     instrument : what was asked
     """
@@ -138,15 +140,21 @@ def _read_one(
             texts = _texts(table[column])
             no_answer = {*map(str, instrument.file.missing_codes), *dialect.missing}
             data[check.id] = texts.mask(texts.isin(no_answer))
+    for column in finder.left:
+        book.rule(place.file, column, [""], [""], [len(table)], "not_named")
     return pd.DataFrame(data, index=table.index)
 
 
 class ColumnFinder:
-    """Finds an item's column by its declared names, by the wording in the header, or by the question's number."""
+    """Finds an item's column by its declared names, by the wording in the header, or by the question's number.
+
+    ``left`` are the columns nobody has asked for.
+    """
 
     def __init__(self, columns: Iterable[str], wording: Mapping[str, str]) -> None:
         self._by_key: dict[str, str] = {}
         columns = list(columns)
+        self.left = dict.fromkeys(columns)
         for column in columns:
             self._by_key.setdefault(key(column), column)
         for column in columns:
@@ -159,7 +167,9 @@ class ColumnFinder:
 
     def find(self, names: Iterable[str], wordings: Iterable[str]) -> str | None:
         keys = [key(name) for name in names] + [key(words) for words in wordings]
-        return next((self._by_key[name] for name in keys if name in self._by_key), None)
+        found = next((self._by_key[name] for name in keys if name in self._by_key), None)
+        self.left.pop(found, None)
+        return found
 
 
 def _absent(item: Item, table: pd.DataFrame, place: Place, book: LedgerBook) -> None:
@@ -233,6 +243,8 @@ def _context_column(name: str, texts: pd.Series, instrument: Instrument, place: 
         unread = duration.isna() & texts.notna()
         book.cells(place.file, place.rows[unread], name, texts[unread], "unreadable")
         return duration
+    if name == "respondent":
+        return hashed_ids(texts)
     if name not in STANDARD:
         missing = texts.isin([str(code) for code in instrument.file.missing_codes])
         book.cells(place.file, place.rows[missing], name, texts[missing], "missing")
@@ -259,7 +271,7 @@ def refuse_duplicates(data: pd.DataFrame, within: str) -> None:
         first = twice[twice["respondent"] == twice["respondent"].iloc[0]]
         rows = ", ".join(f"{row.source_file} row {row.source_row}" for row in first.head(4).itertuples())
         raise ResponseError(
-            f"respondent {first['respondent'].iloc[0]!r} stands more than once ({rows}); ids that do: "
+            f"a respondent's id stands more than once ({rows}); ids that do: "
             f"{twice['respondent'].nunique()}. Every response needs an id of its own: export again, or say in "
             "study.yaml which to keep: 'duplicates: first' or 'duplicates: last'."
         )

@@ -19,6 +19,7 @@ from qa_lib.study.cleaning import build, in_period, processed_responses
 from qa_lib.study.dates import unit_of
 from qa_lib.study.files import SUFFIXES, read_table
 from qa_lib.study.instrument import Identifier, Instrument, Words, read_instrument
+from qa_lib.study.privacy import personal_column, without_personal
 from qa_lib.study.responses import Responses
 from qa_lib.study.schema import Record, load_yaml, validate
 from qa_lib.study.screening import screen
@@ -26,6 +27,8 @@ from qa_lib.study.screening import screen
 GUESS = "# a guess:"
 """What a drafted line ends with until a person has confirmed it; ``check`` lists them."""
 _FINDING = ["severity", "file", "where", "finding", "advice"]
+_RECORDS = ("tickets", "calls", "complaints", "customers", "outages", "facilities", "monitoring")
+_PERSONAL_ADVICE = "It is hashed when read. Leave it out of the file, or declare it in study.yaml: 'personal: [{}.{}]'."
 _SCALE_ADVICE = "Compare the scale in instrument.yaml; a code for no answer belongs to missing_codes."
 Columns = Annotated[list[str], BeforeValidator(lambda names: names if isinstance(names, list) else [names])]
 """The name of a column, or several where it drifts from file to file."""
@@ -115,7 +118,11 @@ class Disclosure(Record):
 
 
 class StudyFile(Record):
-    """study.yaml."""
+    """study.yaml.
+
+    ``personal`` names columns that may hold personal data: a segment or column of the responses by its id, a column of
+    an operations record as ``tickets.phone``.
+    """
 
     title: Words
     languages: list[Literal["en", "zh"]] = Field(default=["en", "zh"], min_length=1)
@@ -124,6 +131,7 @@ class StudyFile(Record):
     segments: list[Segment] = []
     weight: Columns | None = None
     columns: dict[Identifier, Columns] = {}
+    personal: list[str] = []
     exclude: list[Exclusion] = []
     exclude_flagged: list[
         Literal["longstring", "irv", "even_odd", "mahalanobis", "duration", "attention", "duplicate"]
@@ -248,11 +256,18 @@ class Study:
         if not (self.path / folder).is_dir():
             return None
         files = sorted(f for f in (self.path / folder).iterdir() if f.suffix.lower() in SUFFIXES)
-        return pd.concat([read_table(file) for file in files], ignore_index=True) if files else None
+        if not files:
+            return None
+        table = pd.concat([read_table(file) for file in files], ignore_index=True)
+        return without_personal(table, self.may_be_personal(folder))
 
     def _table(self, name: str) -> pd.DataFrame | None:
         path = self.path / name
-        return read_table(path) if path.is_file() else None
+        return without_personal(read_table(path), self.may_be_personal(path.stem)) if path.is_file() else None
+
+    def may_be_personal(self, record: str) -> list[str]:
+        """The columns of an operations record that study.yaml declares personal."""
+        return [name.removeprefix(f"{record}.") for name in self.spec.personal if name.startswith(f"{record}.")]
 
     def _all(self) -> Responses:
         return processed_responses(self)
@@ -280,7 +295,7 @@ def check(study: Study) -> pd.DataFrame:
     An error that stops reading is a row of severity ``error``; doubts about the data, warnings of the screening and
     columns full of values outside their scale are rows of severity ``warning``.
     """
-    findings: list[tuple[str, str, str, str, str]] = _guesses(study)
+    findings: list[tuple[str, str, str, str, str]] = [*_guesses(study), *_personal(study)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", QaWarning)
         try:
@@ -310,6 +325,27 @@ def _guesses(study: Study) -> list[tuple[str, str, str, str, str]]:
         for name in ("study.yaml", "instrument.yaml")
         for number, line in enumerate((study.path / name).read_text(encoding="utf-8-sig").splitlines(), 1)
         if GUESS in line
+    ]
+
+
+def _personal(study: Study) -> list[tuple[str, str, str, str, str]]:
+    """A finding for every column of an operations record that likely holds personal data and is not declared."""
+    files = {name: sorted((study.path / name).iterdir()) for name in _RECORDS if (study.path / name).is_dir()}
+    files |= {name.stem: [name] for name in sorted(study.path.glob("*.csv"))}
+    return [
+        (
+            "warning",
+            f"{path.relative_to(study.path)}",
+            name,
+            f"likely personal data ({kind.replace('_', ' ')}).",
+            advice,
+        )
+        for record, paths in files.items()
+        for path in paths
+        if path.suffix.lower() in SUFFIXES
+        for name, texts in read_table(path).items()
+        if name not in study.may_be_personal(record) and (found := personal_column([name], texts)) is not None
+        for kind, advice in [(found[0], _PERSONAL_ADVICE.format(record, name))]
     ]
 
 

@@ -1,0 +1,309 @@
+"""Personal data go no further than the raw files: recognised, refused or hashed, never stored, never shown."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from study_folders import csv, rows, small_study
+
+import qa_lib as qa
+from qa_lib.errors import ResponseError, StudyError
+from qa_lib.study import privacy
+from qa_lib.study.privacy import hash_key, hashed_ids, personal_kind, redacted, without_personal
+from qa_lib.study.study import check
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("wang.wei+1@mail.example.com.cn", "email"),
+        ("写信给ｌｉ＠ｅｘａｍｐｌｅ．ｃｏｍ", "email"),
+        ("13812345678", "phone"),
+        ("电话１３８１２３４５６７８", "phone"),
+        ("138\u200b1234\u200b5678", "phone"),
+        ("+86 138-1234-5678", "phone"),
+        ("8613812345678", "phone"),
+        ("010-62345678", "phone"),
+        ("+44 20 7946 0958", "phone"),
+        ("(555) 123-4567", "phone"),
+        ("11010119900307851X", "identity_card"),
+        ("203.0.113.9(北京)", "ip"),
+        ("2001:db8::8a2e:370:7334", "ip"),
+        ("31.230416, 121.473701", "location"),
+        ("31°14′N", "location"),
+        ("中山路18号3栋502室", "location"),
+        ("我叫王小明", "name"),
+        ("My name is Ann Lee and I waited", "name"),
+    ],
+)
+def test_personal_data_are_recognised(text, kind):
+    assert personal_kind(text) == kind
+    assert personal_kind(redacted(text)) is None
+    assert personal_kind(f"before {text} after") == kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-10-01 09:23:02", "2026-10-01T09:23:02.123456+08:00", "20261001092302", "T00001", "C001806"),
+        *("4.25", "1.2.3", "12:30:45", "1133", "137秒", "harbour_1", "中山路", "排队等了30分钟", "R_3kQ9aZ7bX"),
+        *("100000000000", "1700000000000", "3.14159", "5 - very satisfied", ""),
+    ],
+)
+def test_ordinary_values_are_not(text):
+    assert personal_kind(text) is None
+    assert redacted(text) == text
+
+
+def test_a_long_text_takes_little_time():
+    for text in ("a" * 2_000_000, "1 " * 1_000_000, "1.1" * 500_000, "+1" * 500_000, "a:" * 500_000):
+        personal_kind(text)
+
+
+# columns
+
+
+def test_only_named_columns_pass_and_the_others_stand_in_the_ledger(tmp_path):
+    table = rows().assign(phone="13812345678", note="someone", branch="north")
+    study = small_study(tmp_path, {"a.csv": csv(table)}, {"segments": [{"id": "branch"}]})
+    responses = qa.read_study(study).responses()
+    kept = {"source_file", "source_row", "respondent", "date", "period", "branch", "Q1", "Q2", "Q3"}
+    assert set(responses.data) == kept
+    entries = responses.ledger[["file", "column", "reason", "count"]].to_numpy().tolist()
+    assert entries == [["a.csv", "phone", "not_named", 12], ["a.csv", "note", "not_named", 12]]
+    assert responses.ledger["row"].isna().all()
+
+
+@pytest.mark.parametrize("value", ["li@example.com", "13812345678", "11010119900307851X", "203.0.113.9"])
+@pytest.mark.parametrize("where", ["segment", "column", "language", "check"])
+def test_personal_data_in_a_named_column_are_refused(tmp_path, value, where):
+    name = {"language": "language", "check": "C1"}.get(where, "x")
+    table = rows().assign(**{name: ["a"] * 7 + [value] + ["b"] * 4})
+    spec = {"segment": {"segments": [{"id": "x"}]}, "column": {"columns": {"x": "x"}}}.get(where, {})
+    checks = {"attention_checks": [{"id": "C1", "answer": "a"}]} if where == "check" else {}
+    study = small_study(tmp_path / "a", {"a.csv": csv(table)}, spec, **checks)
+    with pytest.raises(
+        ResponseError, match=rf"a.csv, row 9, {name}: this looks like personal .*personal: \[{name}\]"
+    ) as error:
+        qa.read_study(study).responses()
+    assert value not in str(error.value)
+    assert "personal" in check(qa.read_study(study))["finding"].iloc[0]
+    declared = small_study(tmp_path / "b", {"a.csv": csv(table)}, spec | {"personal": [name]}, **checks)
+    assert value in qa.read_study(declared).responses().data[name].tolist()
+
+
+def test_names_are_recognised_by_their_column_or_as_chinese_names(tmp_path):
+    people = [f"Person {i}" for i in range(12)]
+    chinese = ["王伟", "李娜", "张敏", "刘洋", "陈静", "杨磊", "赵军", "黄秀英", "周杰", "吴霞", "徐强", "孙丽"]
+    for place, (column, values) in enumerate({"姓名": people, "who": chinese}.items()):
+        spec = {"segments": [{"id": "x", "columns": [column]}]}
+        study = small_study(tmp_path / str(place), {"a.csv": csv(rows().assign(**{column: values}))}, spec)
+        with pytest.raises(ResponseError, match=r"x: this looks like personal data \(name\)"):
+            qa.read_study(study).responses()
+    spec = {"segments": [{"id": "mobile"}]}
+    study = small_study(tmp_path / "yes", {"a.csv": csv(rows().assign(mobile=["yes", "no"] * 6))}, spec)
+    assert qa.read_study(study).responses().data["mobile"].nunique() == 2
+
+
+# ids
+
+
+def test_ids_are_keyed_hashes_that_link_months_and_no_more(tmp_path, monkeypatch):
+    panel = {
+        "a.csv": csv(rows(month="2026-09")),
+        "b.csv": csv(rows().assign(respondent=rows(month="2026-09")["respondent"])),
+    }
+    first = qa.read_study(small_study(tmp_path / "a", panel)).responses().data
+    assert first.groupby("respondent")["period"].nunique().eq(2).all()
+    assert first["respondent"].str.fullmatch("[0-9a-f]{16}").all()
+    monkeypatch.setenv("QA_HASH_KEY", "another key, as long")
+    study = qa.read_study(tmp_path / "a" / "raw" / "small")
+    second = study.responses().data
+    assert not set(first["respondent"]) & set(second["respondent"]), "a new key must not find the old hashes"
+    pd.testing.assert_frame_equal(first.drop(columns="respondent"), second.drop(columns="respondent"))
+
+
+def test_a_missing_id_stays_missing():
+    assert hashed_ids(pd.Series(["a", None, "a", np.nan])).isna().tolist() == [False, True, False, True]
+
+
+def test_the_hash_is_hmac_sha256():
+    # RFC 4231, test case 2, its first 64 bits
+    assert privacy.keyed_hash("what do ya want for nothing?", b"Jefe") == "5bdcc146bf60754e"
+
+
+def test_the_key_file_is_made_once_and_for_its_user_alone(tmp_path, monkeypatch):
+    path = tmp_path / "settings" / "hash.key"
+    monkeypatch.delenv("QA_HASH_KEY")
+    monkeypatch.setattr(privacy, "key_file", lambda: path)
+    key = hash_key()
+    assert len(key) == 64
+    assert hash_key() == key
+    assert [entry.name for entry in path.parent.iterdir()] == ["hash.key"]
+    if os.name == "posix":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text("short")
+    with pytest.raises(StudyError, match=r"hash\.key holds a key of 5 characters; 16 or more"):
+        hash_key()
+
+
+def test_two_runs_that_make_the_key_at_once_agree(tmp_path, monkeypatch):
+    monkeypatch.delenv("QA_HASH_KEY")
+    path = tmp_path / "hash.key"
+    path.write_text("the key of the run that came first\n")
+    monkeypatch.setattr(privacy, "key_file", lambda: path)
+    privacy._make_key(path)
+    assert hash_key() == b"the key of the run that came first"
+
+
+@pytest.mark.parametrize("key", ["", "short"])
+def test_a_short_key_is_refused(monkeypatch, key):
+    monkeypatch.setenv("QA_HASH_KEY", key)
+    with pytest.raises(StudyError, match=r"QA_HASH_KEY holds a key of . characters"):
+        hash_key()
+
+
+# operations records
+
+
+def test_operations_records_are_hashed_where_they_are_personal(tmp_path):
+    study = small_study(tmp_path, {"a.csv": csv(rows())})
+    (study / "tickets").mkdir()
+    tickets = pd.DataFrame(
+        {
+            "ticket_id": ["T1", "T2", "T3"],
+            "customer": ["13812345678", "13812345678", "13912345678"],
+            "customer_name": ["Ann Lee", "Ann Leigh", "Bo"],
+            "note": ["ask li@example.com or 13812345678", "slow", ""],
+        }
+    )
+    tickets.to_csv(study / "tickets" / "t.csv", index=False)
+    found = qa.read_study(study).tickets()
+    assert found["ticket_id"].tolist() == ["T1", "T2", "T3"]
+    assert found["customer"].nunique() == 2
+    assert found["customer"].iloc[0] == found["customer"].iloc[1]
+    assert found["note"].iloc[0].startswith("ask email-")
+    assert found["note"].tolist()[1:] == ["slow", ""]
+    assert not any(secret in found.to_csv() for secret in ("13812345678", "13912345678", "example", "Lee"))
+    findings = check(qa.read_study(study)).query("file == 'tickets/t.csv'")
+    assert findings[["severity", "file", "where"]].to_numpy().tolist() == [
+        ["warning", "tickets/t.csv", name] for name in ("customer", "customer_name", "note")
+    ]
+    with (study / "study.yaml").open("a", encoding="utf-8") as file:
+        file.write("personal: [tickets.customer, tickets.customer_name, tickets.note]\n")
+    declared = qa.read_study(study)
+    assert declared.tickets()["customer"].tolist() == tickets["customer"].tolist()
+    assert not check(declared)["file"].eq("tickets/t.csv").any()
+
+
+def test_telephone_numbers_kept_as_numbers_are_hashed():
+    table = pd.DataFrame({"caller": [13812345678, 13912345678], "seconds": [31, 42], "score": [0.5, 0.25]})
+    found = without_personal(table, [])
+    assert found["caller"].str.startswith("phone-").all()
+    assert found["seconds"].dtype == table["seconds"].dtype
+
+
+# everything that is stored or shown
+
+SECRETS = {
+    "email": "wang.wei@example.com",
+    "phone": "13812345678",
+    "identity_card": "11010119900307851X",
+    "ip": "203.0.113.9",
+    "place": "31.230416, 121.473701",
+    "name": "Wilhelmina Zzyzx",
+    "id": "raw-id-",
+}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """A project whose raw files hold personal data wherever a person can type, and all it stored and showed."""
+    root = tmp_path_factory.mktemp("project")
+    study = small_study(
+        root / "data",
+        {},
+        {
+            "segments": [{"id": "branch"}],
+            "duplicates": "first",
+            "minimum_cell": 5,
+            "exclude": [{"column": "note", "values": ["test"], "reason": "a test"}],
+        },
+    )
+    secrets = list(SECRETS.values())
+    table = pd.concat([rows(28, month) for month in ("2026-09", "2026-10")], ignore_index=True)
+    table["respondent"] = [f"{SECRETS['id']}{i % 55}" for i in range(len(table))]
+    table = table.astype(object)
+    table["branch"] = ["north", "south"] * 28
+    table["duration"] = [secrets[i % 5] if i % 7 == 0 else "90" for i in range(len(table))]
+    table["note"] = [secrets[i % 6] for i in range(len(table))]
+    table.loc[3, "note"] = "test"
+    table.loc[5, "date"] = f"called {SECRETS['phone']}"
+    table.loc[8, "Q2"] = SECRETS["phone"]
+    table["comment"] = [f"please write to {secrets[i % 6]}" for i in range(len(table))]
+    table[SECRETS["email"]] = 1
+    table["customer name"] = SECRETS["name"]
+    (study / "responses" / "a.csv").write_text(csv(table), encoding="utf-8")
+    people = pd.DataFrame(
+        {
+            "ticket_id": [f"T{i}" for i in range(60)],
+            "branch": [SECRETS["email"] if i % 3 == 0 else ("north", "south")[i % 2] for i in range(60)],
+            "agent": [SECRETS["phone"] if i % 4 == 0 else "a1" for i in range(60)],
+            "customer_id": [SECRETS["identity_card"]] * 60,
+            "customer_name": [f"{SECRETS['name']} {i}" for i in range(60)],
+            "problem": [f"from {SECRETS['ip']}" if i % 5 == 0 else "billing" for i in range(60)],
+            "submitted": [f"2026-10-{1 + i % 28:02d} 09:00:00" for i in range(60)],
+            "first_response": [f"2026-10-{1 + i % 28:02d} 10:00:00" for i in range(60)],
+            "resolved": [f"2026-10-{1 + i % 28:02d} 17:00:00" for i in range(60)],
+            "note": [secrets[i % 5] for i in range(60)],
+        }
+    )
+    (study / "tickets").mkdir()
+    people.to_csv(study / "tickets" / "t.csv", index=False)
+    run = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "qa_lib",
+        "report",
+        str(study),
+        "--period",
+        "2026-10",
+        "--lang",
+        "zh",
+        "--by",
+        "branch",
+        "--jobs",
+        "1",
+    ]
+    result = subprocess.run(
+        run, capture_output=True, text=True, check=False, cwd=root, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    stored = [file for place in ("data/processed", "reports") for file in (root / place).rglob("*") if file.is_file()]
+    return study, result, stored
+
+
+def test_nothing_personal_is_stored_or_shown(planted):
+    _, result, stored = planted
+    assert result.returncode == 0, result.stderr
+    kinds = {file.suffix for file in stored}
+    assert {".parquet", ".html", ".json"} <= kinds
+    for file in stored:
+        said = pd.read_parquet(file).to_csv() if file.suffix == ".parquet" else ""
+        said += file.read_bytes().decode("utf-8", "replace")
+        for what, secret in SECRETS.items():
+            assert secret not in said, f"{what} stands in {file.name}"
+    assert not any(secret in result.stdout + result.stderr for secret in SECRETS.values())
+
+
+def test_the_plants_are_in_the_raw_files(planted):
+    """So that the test above can fail."""
+    study, _, _ = planted
+    raw = "".join(file.read_text(encoding="utf-8") for file in study.rglob("*.csv"))
+    assert all(raw.count(secret) > 5 for secret in SECRETS.values())
