@@ -14,6 +14,7 @@ import pandas as pd
 
 import qa_lib
 from qa_lib.errors import RenderError, ResponseError
+from qa_lib.report.suppression import hidden_groups
 from qa_lib.report.text import LANGUAGES, Text
 from qa_lib.study.study import Study
 
@@ -71,9 +72,9 @@ def chosen_languages(study: Study, lang: str | Sequence[str] | None) -> list[str
 
 
 def plan_pages(
-    study: Study, data: pd.DataFrame, folder: Path, by: Iterable[str], languages: Iterable[str]
+    study: Study, period: str, data: pd.DataFrame, folder: Path, by: Iterable[str], languages: Iterable[str]
 ) -> list[Page]:
-    """All pages of a period: of everyone, and of every group of the segments ``by`` that is large enough to show.
+    """All pages of a period: of everyone, and of every group of the segments ``by`` that may be shown.
 
     With fewer responses than may be shown, only notebooks that name sources other than the survey are left.
     A language's pages stand together, and in them those of one notebook: pages that run side by side then differ in
@@ -91,7 +92,8 @@ def plan_pages(
             f"{study.path}: {len(data)} responses in this period; results of fewer than {study.spec.minimum_cell} "
             "(minimum_cell in study.yaml) are not shown. Choose a longer period."
         )
-    places = [("", folder), *(place for column in by for place in _segment_places(study, data, folder, column))]
+    groups = (place for column in by for place in _segment_places(study, period, data, folder, column))
+    places = [("", folder), *groups]
     return [
         Page(notebook, lang, segment, place)
         for lang in languages
@@ -100,14 +102,14 @@ def plan_pages(
     ]
 
 
-def _segment_places(study: Study, data: pd.DataFrame, folder: Path, column: str) -> list[tuple[str, Path]]:
+def _segment_places(study: Study, period: str, data: pd.DataFrame, folder: Path, column: str) -> list[tuple[str, Path]]:
     known = [segment.id for segment in study.spec.segments]
     if column not in known:
         raise RenderError(f"segment {column!r} is not declared in study.yaml. Declared: {', '.join(known) or 'none'}.")
     if column not in data:
         raise RenderError(f"segment {column!r} was not recorded in this period: no export has its column.")
-    counts = data[column].value_counts().sort_index()
-    values = counts.index[counts >= study.spec.minimum_cell]
+    hidden = hidden_groups(study.responses().data, column, period, study.spec.minimum_cell)
+    values = sorted(set(data[column].dropna()) - hidden)
     return [(f"{column}={value}", folder / f"{column}-{_file_name(str(value))}") for value in values]
 
 

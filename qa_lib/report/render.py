@@ -118,7 +118,7 @@ class _Task:
 
 def _task(study: Study, period: str, by: list[str], languages: list[str], index: Path, force: bool) -> _Task:
     data = _answers(study, period)
-    pages = plan_pages(study, data, index.parent / period, by, languages)
+    pages = plan_pages(study, period, data, index.parent / period, by, languages)
     links = links_of(pages, index)
     sources = sources_of(study, {page.notebook for page in pages})
     made_from = {page: sources.of_page(page, period, links[page]) for page in pages}
@@ -163,7 +163,7 @@ def _remove_stale(task: _Task) -> bool:
     folder = task.manifest.folder
     remove_partial_files(folder)
     segments = [segment.id for segment in task.study.spec.segments if segment.id in task.data]
-    possible = plan_pages(task.study, task.data, folder, segments, LANGUAGES)
+    possible = plan_pages(task.study, task.period, task.data, folder, segments, LANGUAGES)
     shown = {path for page in possible for path in (page.html, page.failed_notebook)}
     places = {page.folder for page in possible}
     stale = [path for path in folder.rglob("*") if _PAGE_FILE.fullmatch(path.name) and path not in shown]

@@ -125,6 +125,12 @@ def personal_column(names: Iterable[str], texts: pd.Series) -> tuple[str, object
     return None
 
 
+def personal_cells(texts: pd.Series) -> np.ndarray:
+    """Which cells of a column hold recognisable personal data."""
+    where, distinct = _factorized(texts)
+    return np.array([*(personal_kind(text) is not None for text in distinct), False])[where]
+
+
 def _are_chinese_names(distinct: Iterable[str]) -> bool:
     like = [_CHINESE_NAME.fullmatch(text) is not None for text in distinct]
     return len(like) >= 8 and sum(like) >= 0.9 * len(like)

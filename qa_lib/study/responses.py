@@ -18,7 +18,7 @@ from qa_lib.study.dialects import Dialect, dialect_of, question_number, seconds
 from qa_lib.study.files import SUFFIXES, Export, read_export
 from qa_lib.study.instrument import Instrument, Item
 from qa_lib.study.ledger import LedgerBook
-from qa_lib.study.privacy import hashed_ids
+from qa_lib.study.privacy import hashed_ids, personal_cells, redacted
 
 STANDARD = ("respondent", "date", "duration", "language", "weight", "period")
 
@@ -239,7 +239,7 @@ def _context_column(name: str, texts: pd.Series, instrument: Instrument, place: 
     if name == "weight":
         return _weights(texts, place)
     if name == "duration":
-        duration = seconds(texts)
+        duration = seconds(texts).mask(personal_cells(texts))  # a telephone number would be a number of seconds
         unread = duration.isna() & texts.notna()
         book.cells(place.file, place.rows[unread], name, texts[unread], "unreadable")
         return duration
@@ -254,9 +254,9 @@ def _context_column(name: str, texts: pd.Series, instrument: Instrument, place: 
 
 def _weights(texts: pd.Series, place: Place) -> pd.Series:
     weight = pd.to_numeric(texts.str.replace(",", ".", regex=False), errors="coerce").astype(float)
-    if (bad := weight.isna() | (weight < 0) | np.isinf(weight)).any():
+    if (bad := weight.isna() | (weight < 0) | np.isinf(weight) | personal_cells(texts)).any():
         row = int(np.flatnonzero(bad)[0])
-        found = "blank" if pd.isna(texts.iloc[row]) else repr(texts.iloc[row])
+        found = "blank" if pd.isna(texts.iloc[row]) else repr(redacted(texts.iloc[row]))
         raise ResponseError(f"{place.file}, row {place.rows[row]}, weight: {found} is not a number of zero or more.")
     return weight
 

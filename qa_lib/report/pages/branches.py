@@ -28,9 +28,11 @@ def compared(page: ReportPage, tables: dict[str, pd.DataFrame], spec: KpiSpec | 
     column, minimum = segment.id, page.study.spec.minimum_cell
     page.section("league_section")
     if len(page.data):
-        _league(
-            page, segment, page.attempt(league_table, answered(page, column), column, "score", minimum_cell=minimum)
-        )
+        scored = answered(page, column)
+        shown = scored[scored[column].isin(page.shown_groups(column))]
+        _league(page, segment, page.attempt(league_table, shown, column, "score", minimum_cell=minimum))
+        if hidden := scored[column].nunique() - shown[column].nunique():
+            display.paragraph(page.text("hidden_small", n=hidden, minimum=minimum), "note")
     for kpi in watched(spec, tables):
         cases = page.attempt(kpi_cases, tables, spec, kpi.id, period=page.period)
         if cases is not None and column in cases:
@@ -149,8 +151,7 @@ def system(page: ReportPage) -> Node | None:
 def indicator_values(page: ReportPage, root: Node, segment: Segment, found: Kpis) -> dict[str, pd.DataFrame]:
     """Units × indicators: survey means and KPIs of this period, and their standard errors."""
     rows = found.tidy()
-    counts = page.data[segment.id].value_counts()
-    units = sorted(set(counts.index[counts >= page.study.spec.minimum_cell]) & set(rows[segment.id]), key=str)
+    units = sorted(set(page.shown_groups(segment.id)) & set(rows[segment.id]), key=str)
     kpis = rows.set_index([segment.id, "term"])
     survey = page.model_data()
     values, errors = pd.DataFrame(index=units), pd.DataFrame(index=units)

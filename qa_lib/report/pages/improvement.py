@@ -299,7 +299,7 @@ def precision(page: ReportPage, columns: list[str], rates: Estimates | None) -> 
     margin = text.number(MARGIN, 0)
     display.paragraph(text("precision_short" if names else "precision_reached", groups=text.join(names), margin=margin))
     rate = _rate(rates)
-    shown = found[found["n"] >= page.study.spec.minimum_cell]
+    shown = found[found[column].isin(page.shown_groups(column))]
     segment = next(entry for entry in page.study.spec.segments if entry.id == column)
     frame = {
         text.of(segment.name, column): [page.segment_label(column, value) for value in shown[column]],

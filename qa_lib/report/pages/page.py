@@ -15,6 +15,7 @@ from qa_lib.effects.regression import Drivers, drivers
 from qa_lib.errors import ResponseError, StudyError
 from qa_lib.report import display
 from qa_lib.report.shared import outcome
+from qa_lib.report.suppression import hidden_cells, hidden_groups
 from qa_lib.report.text import Text
 from qa_lib.study.cleaning import in_period
 from qa_lib.study.dates import labels, unit_of
@@ -107,6 +108,24 @@ class ReportPage:
         """A segment's value in the page's language, or the value itself where the study gives no label."""
         labels = next(entry.labels for entry in self.study.spec.segments if entry.id == segment) or {}
         return self.text.of(labels.get(str(value)), str(value))
+
+    def shown_groups(self, column: str, period: str | None = None) -> list[object]:
+        """The groups of a segment that this page may show, in this or another period, sorted."""
+        everyone, minimum, period = self.study.responses().data, self.study.spec.minimum_cell, period or self.period
+        outer, _, value = self.segment.partition("=")
+        if not self.segment or outer == column:
+            hidden = hidden_groups(everyone, column, period, minimum)
+        else:
+            cells = hidden_cells(everyone, (outer, column), period, minimum)
+            row = cells[cells.index.astype(str) == value].squeeze(axis=0)
+            hidden = set(row.index[row])
+        here = _select(everyone[in_period(everyone, period)], outer, value)
+        return [group for group in sorted(here[column].dropna().unique()) if group not in hidden]
+
+    def shows_itself(self, period: str) -> bool:
+        """Whether this page's own group may be shown in a period."""
+        column, _, value = self.segment.partition("=")
+        return not column or value in map(str, self.shown_groups(column, period))
 
     def scale_labels(self, item: str, levels: Sequence[int]) -> list[str]:
         """The words of an item's answers, the codes where the instrument gives none."""
@@ -217,7 +236,10 @@ def open_page(
     before = _select(found.responses(previous).data, column, value) if previous else None
     if before is not None and len(before) < found.spec.minimum_cell:
         before = None
-    return ReportPage(found, period, segment, Text(lang), data, before, earlier)
+    page = ReportPage(found, period, segment, Text(lang), data, before, earlier)
+    if column and answers and not page.shows_itself(period):
+        raise ResponseError(f"{segment} in {period} is not shown: it would give away the results of smaller groups.")
+    return replace(page, before=None) if before is not None and not page.shows_itself(previous) else page
 
 
 def opened_study(path: Path) -> Study:

@@ -33,7 +33,7 @@ def who_answered(page: ReportPage, ledger: pd.DataFrame) -> None:
 def _segment_counts(page: ReportPage, column: str, name: str) -> None:
     text = page.text
     counts = page.data[column].value_counts().sort_index()
-    shown = counts[counts >= page.study.spec.minimum_cell]
+    shown = counts[page.shown_groups(column)]
     rows = pd.DataFrame(
         {
             name: [page.segment_label(column, value) for value in shown.index],

@@ -86,7 +86,7 @@ def over_time(page: ReportPage) -> None:
     rows = []
     for name in (*page.earlier, page.period):
         data = of_segment(page, page.study.responses(name).data)
-        if len(data) >= page.study.spec.minimum_cell:
+        if len(data) >= page.study.spec.minimum_cell and page.shows_itself(name):
             rows.append(page.index(data).tidy().set_index("term").loc["rater_index"].rename(name))
     if len(rows) < 2:
         return

@@ -43,7 +43,7 @@ def _segments(page: ReportPage) -> list[Segment]:
 
 def _segment_signals(page: ReportPage, column: str, history: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    for unit in _shown_units(page, column):
+    for unit in page.shown_groups(column):
         past = history[history[column] == unit] if column in history else history.iloc[:0]
         if len(past) >= page.study.spec.minimum_cell:
             table = change(page.index(page.data[page.data[column] == unit]), page.index(past)).tidy()
@@ -52,11 +52,6 @@ def _segment_signals(page: ReportPage, column: str, history: pd.DataFrame) -> pd
         return pd.DataFrame()
     table = pd.concat(rows, ignore_index=True)
     return table[adjust_p(table["p_value"], "holm") < SIGNIFICANCE]
-
-
-def _shown_units(page: ReportPage, column: str) -> list[object]:
-    counts = page.data[column].value_counts().sort_index()
-    return list(counts.index[counts >= page.study.spec.minimum_cell])
 
 
 def signal_sentences(page: ReportPage, signals: pd.DataFrame) -> None:
@@ -90,7 +85,7 @@ def _segment_table(page: ReportPage, segment: Segment, signals: pd.DataFrame) ->
     name = text.of(segment.name, segment.id)
     display.heading(name, f"segment-{segment.id}", 3)
     counts = page.data[segment.id].value_counts()
-    shown = _shown_units(page, segment.id)
+    shown = page.shown_groups(segment.id)
     if shown:
         tables = {unit: page.index(page.data[page.data[segment.id] == unit]).tidy().set_index("term") for unit in shown}
         terms = list(next(iter(tables.values())).index)
