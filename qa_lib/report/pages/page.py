@@ -117,8 +117,8 @@ class ReportPage:
             hidden = hidden_groups(everyone, column, period, minimum)
         else:
             cells = hidden_cells(everyone, (outer, column), period, minimum)
-            row = cells[cells.index.astype(str) == value].squeeze(axis=0)
-            hidden = set(row.index[row])
+            here = cells[cells.index.astype(str) == value].any()
+            hidden = set(here.index[here])
         here = _select(everyone[in_period(everyone, period)], outer, value)
         return [group for group in sorted(here[column].dropna().unique()) if group not in hidden]
 
@@ -237,9 +237,9 @@ def open_page(
     if before is not None and len(before) < found.spec.minimum_cell:
         before = None
     page = ReportPage(found, period, segment, Text(lang), data, before, earlier)
-    if column and answers and not page.shows_itself(period):
+    if answers and not page.shows_itself(period):
         raise ResponseError(f"{segment} in {period} is not shown: it would give away the results of smaller groups.")
-    return replace(page, before=None) if before is not None and not page.shows_itself(previous) else page
+    return page if before is None or page.shows_itself(previous) else replace(page, before=None)
 
 
 def opened_study(path: Path) -> Study:
