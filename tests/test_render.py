@@ -16,7 +16,7 @@ from qa_lib.report import display, lock, plan, shared
 from qa_lib.report.kernel import KernelServer
 from qa_lib.report.pages import open_page
 
-BRANCHES = {"Harbour": 12, "Old Town": 9, "Tiny": 3}
+BRANCHES = {"Harbour": 12, "Old Town": 9, "Tiny": 3, "Least": 2}
 COUNT = """\
 import pathlib
 import qa_lib as qa
@@ -33,7 +33,7 @@ def books(tmp_path_factory):
 
 @pytest.fixture
 def small(tmp_path, books, monkeypatch):
-    """A study of three branches, one below the minimum cell, and two notebooks."""
+    """A study of four branches, two below the minimum cell, and two notebooks."""
     monkeypatch.setattr(plan, "notebooks_folder", lambda: books)
     return make_project(tmp_path, BRANCHES)
 
@@ -55,7 +55,7 @@ def test_a_run_repeats_only_what_changed_and_says_why(small, tmp_path, books):
     assert set(planned.pages["status"]) == {"planned"}
     assert reasons(planned) == {"new"}
     assert not (tmp_path / "reports").exists()
-    assert len(planned.pages) == 2 * 2 * 3  # books × languages × (everyone and two branches; the third is too small)
+    assert len(planned.pages) == 2 * 2 * 3  # books × languages × (everyone and two branches; the others are too small)
     first = qa.render(small, by="branch", jobs=2)
     assert set(first.pages["status"]) == {"rendered"}
     assert "12 pages: 12 rendered" in first.summary()
@@ -78,7 +78,7 @@ def test_a_run_repeats_only_what_changed_and_says_why(small, tmp_path, books):
     qa.render(small, jobs=2)
     assert not list(folder.glob("branch-Old*"))  # too small to show by now
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["figures"][""] == {"now": {"n": 17}, "restated_from": {"n": 24}}
+    assert manifest["figures"][""] == {"now": {"n": 17}, "restated_from": {"n": 26}}
     assert "branch=Old Town" not in manifest["figures"]
 
 
@@ -114,7 +114,7 @@ def test_a_study_is_read_again_when_it_changed(tmp_path):
     write_responses(study, {"Harbour": 20})
     after = open_page(study)
     assert (before.study.title["en"], after.study.title["en"]) == ("Small", "Renamed")
-    assert (len(before.data), len(after.data)) == (24, 20)
+    assert (len(before.data), len(after.data)) == (26, 20)
 
 
 def test_every_result_of_the_pages_can_be_shared(tmp_path, monkeypatch):

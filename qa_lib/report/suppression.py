@@ -149,7 +149,7 @@ def _next_cell(counts: np.ndarray, hidden: np.ndarray, whole: np.ndarray, minimu
                 if len(free):
                     other = free[np.argmin(n[free])]
                     return (other, line) if axis == 0 else (line, other)
-    known = determined(_sums_of_table(unseen, whole))
+    known = determined(_sums_of_table(unseen, whole)) if unseen.any() else set()
     free = np.argwhere(~hidden & (counts > 0))
     beside = [
         tuple(cell)
