@@ -244,17 +244,18 @@ def _actions() -> pd.DataFrame:
         "risk",
         "guardrail",
         "status",
+        "action_zh",
     ]
     return pd.DataFrame(
         [
             ("Call-back queue at Station", "station_lead", "responsiveness", "station", "2026-02", "2026-02", 0.3,
-             4000, "low", "assurance", "closed"),
+             4000, "low", "assurance", "closed", "车站设立回拨队列"),
             ("Call-back queue at Station: waiting", "station_lead", "response_time", "station", "2026-02", "2026-02",
-             -1.5, 4000, "low", "resolution_time", "closed"),
+             -1.5, 4000, "low", "resolution_time", "closed", "车站设立回拨队列：等候时间"),
             ("Scripted greeting at Harbour", "harbour_lead", "empathy", "harbour", "2026-05", "2026-05", 0.2,
-             1500, "low", "responsiveness", "closed"),
+             1500, "low", "responsiveness", "closed", "港口统一问候用语"),
             ("Stand-ins from Airport for Riverside", "riverside_lead", "responsiveness", "riverside", "2026-09",
-             "2026-09", 0.3, 2000, "medium", "reliability", "open"),
+             "2026-09", 0.3, 2000, "medium", "reliability", "open", "机场人员支援河畔网点"),
         ],
         columns=columns,
     )  # fmt: skip

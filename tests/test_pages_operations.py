@@ -1,6 +1,7 @@
 """The pages on operations, monitoring and improvement say what the records hold, in both languages."""
 
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -247,3 +248,44 @@ def test_an_action_not_yet_begun_is_not_judged(shown):
 def test_an_action_too_young_to_judge_says_so(shown):
     improvement_page(shown, "zh", period="2026-W40")
     assert any("尚早" in line for line in shown.bullets)
+
+
+def test_the_actions_of_a_chinese_page_bear_their_chinese_names(shown):
+    page = open_page(DEMO, "2026-10", "", "zh", answers=False)
+    improvement.actions_log(page, improvement.effects(page, improvement.started(page)))
+    assert "车站设立回拨队列" in shown.text
+    assert "Call-back queue" not in shown.text
+
+
+def test_groups_too_small_to_show_are_not_named_in_the_sentence_on_precision(shown):
+    page = open_page(DEMO, "2026-W40", "", "en", answers=False)
+    columns = improvement.segments(page)
+    improvement.precision(page, columns, None)
+    small = page.data[columns[0]].value_counts().loc[lambda n: n < page.study.spec.minimum_cell].index
+    assert len(small)
+    assert not any(page.segment_label(columns[0], value) in shown.text for value in small)
+
+
+def test_margins_of_the_study_weight_every_page(tmp_path):
+    study = tmp_path / "demo"
+    shutil.copytree(DEMO, study)
+    with (study / "study.yaml").open("a", encoding="utf-8") as file:
+        file.write("\nmargins:\n  channel: {counter: 2, phone: 1, app: 1}\n")
+    page = open_page(study, "2026-10", "", "en")
+    raked = page.data.groupby("channel")["weight"].sum() / page.data["weight"].sum()
+    assert page.weights == "weight"
+    assert raked.to_dict() == pytest.approx({"counter": 0.5, "phone": 0.25, "app": 0.25})
+
+
+def test_service_circle_takes_responses_as_they_were_read():
+    study = qa.read_study(DEMO)
+    answers = study.responses("2026-10")
+    by_responses, by_data = (
+        qa.service_circle(DEMO / "standards.yaml", kpis=study_kpis(study), answers=given).tidy()
+        for given in (answers, answers.data)
+    )
+    pd.testing.assert_frame_equal(by_responses, by_data)
+
+
+def study_kpis(study):
+    return qa.kpis(study.operations(), DEMO / "kpis.yaml", period="2026-10")

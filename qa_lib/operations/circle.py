@@ -16,6 +16,7 @@ from qa_lib.errors import ResponseError, StudyError
 from qa_lib.operations.kpis import Kpis
 from qa_lib.operations.scorecards import Scorecards
 from qa_lib.results import Provenance, Result
+from qa_lib.study.responses import Responses
 from qa_lib.study.schema import Record, load_yaml, validate
 
 PATH = ("receive", "understand", "help", "keep")
@@ -103,7 +104,7 @@ def service_circle(
     spec: CircleFile | Mapping | str | Path,
     kpis: Kpis | None = None,
     scorecards: Scorecards | None = None,
-    answers: pd.DataFrame | None = None,
+    answers: pd.DataFrame | Responses | None = None,
     period: str | None = None,
     scale: tuple[float, float] = (1, 5),
 ) -> ServiceCircle:
@@ -125,6 +126,7 @@ def service_circle(
     spec = read_circle(spec)
     rows = _kpi_rows(spec, kpis, period) if kpis is not None else []
     rows += _rubric_rows(scorecards) if scorecards is not None else []
+    answers = answers.data if isinstance(answers, Responses) else answers
     rows += _felt_rows(spec.felt, answers, scale) if answers is not None else []
     table = pd.DataFrame(rows, columns=_COLUMNS)
     if unknown := sorted(set(table["touchpoint"]) - set(spec.touchpoints)):

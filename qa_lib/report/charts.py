@@ -16,6 +16,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 
 from qa_lib.report.fonts import FONT_FILE
@@ -64,6 +65,26 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             return fig
 
     return drawn
+
+
+def untangle(ax: mpl.axes.Axes) -> None:
+    """Moves the labels of points that overlap to the nearest free place: about the point, then further up or down."""
+    ax.figure.draw_without_rendering()
+    labels = [t for t in ax.texts if isinstance(t, Annotation) and t.anncoords == "offset points"]
+    taken = [text.get_window_extent() for text in ax.texts if text not in labels and text.get_text()]
+    for label in labels:
+        (x, y), side = label.get_position(), label.get_horizontalalignment()
+        height = label.get_window_extent().height * 72 / ax.figure.dpi
+        steps = [sign * step * height for step in range(9) for sign in ((1, -1) if step else (1,))]
+        places = [(x, y + step, side) for step in steps]
+        if side == "left":
+            places = [place for step in steps for place in ((x, y + step, "left"), (-x, y + step, "right"))]
+        for across, up, side in places:
+            label.set(position=(across, up), horizontalalignment=side)
+            box = label.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
 
 
 def _figure(height: float, width: float = WIDTH) -> tuple[Figure, mpl.axes.Axes]:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from qa_lib.report.charts import ATTENTION, CONTEXT, THIS, WIDTH, styled
+from qa_lib.report.charts import ATTENTION, CONTEXT, THIS, WIDTH, styled, untangle
 
 # blue and orange as everywhere in the report, then colours told apart by colour-blind readers (Okabe and Ito 2008)
 PALETTE = [THIS, ATTENTION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", CONTEXT]
@@ -30,4 +30,5 @@ def drawn(result: Plottable, labels: Mapping[str, str], height: float, percent: 
         for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
             if name in percent:
                 axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        untangle(ax)
         return fig

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from qa_lib.report.charts import ATTENTION, CONTEXT, GRID, THIS, WIDTH, styled
+from qa_lib.report.charts import ATTENTION, CONTEXT, GRID, THIS, WIDTH, styled, untangle
 
 INK = "#1F2328"
 _PARTS = ["#0072B2", "#8FBBDD", "#8A8F98", "#E8A77C", "#B5541C", "#D9DCE1", "#2B6CA3"]
@@ -127,6 +127,7 @@ def control(points: pd.DataFrame, labels: Mapping[str, str], percent: bool) -> F
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.set_ylabel(labels["axis"])
     fig.legend(loc="outside upper right", ncols=2, fontsize=9)
+    untangle(ax)
     return fig
 
 

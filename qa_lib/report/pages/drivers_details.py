@@ -117,7 +117,7 @@ def items(page: ReportPage, found: Drivers | None) -> None:
     chosen = result.places.sort_values("priority", ascending=False)
     first = list(chosen.index[chosen["quadrant"] == "concentrate_here"])
     above = [item for item in chosen.index[chosen["line"] == "above"] if item not in first]
-    names = [page.item_label(item, 30) for item in (first or above)[:5]]
+    names = [page.item_label(item, 30).rstrip("。.") for item in (first or above)[:5]]
     key = "items_first" if first else "items_above" if above else "items_undecided"
     display.paragraph(text(key, items=text.join(names), n=text.count(result.n)))
     display.figure(

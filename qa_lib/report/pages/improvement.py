@@ -48,7 +48,7 @@ def unit(page: ReportPage, actions: pd.DataFrame) -> Segment | None:
 
 def started(page: ReportPage) -> pd.DataFrame | None:
     """The actions begun by the end of the period, of all units: each is held against those without one."""
-    actions = page.study.actions()
+    actions = page.actions()
     if actions is None:
         return None
     begun = actions["start"].astype(str).map(lambda start: first_day(start) <= span(page.period)[1])
@@ -294,12 +294,12 @@ def precision(page: ReportPage, columns: list[str], rates: Estimates | None) -> 
         return
     text = page.text
     page.section("precision_section")
-    short = found[found["verdict"] == "short"]
+    shown = found[found[column].isin(page.shown_groups(column))]
+    short = shown[shown["verdict"] == "short"]
     names = [page.segment_label(column, value) for value in short[column]]
     margin = text.number(MARGIN, 0)
     display.paragraph(text("precision_short" if names else "precision_reached", groups=text.join(names), margin=margin))
     rate = _rate(rates)
-    shown = found[found[column].isin(page.shown_groups(column))]
     segment = next(entry for entry in page.study.spec.segments if entry.id == column)
     frame = {
         text.of(segment.name, column): [page.segment_label(column, value) for value in shown[column]],

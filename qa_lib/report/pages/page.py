@@ -24,6 +24,7 @@ from qa_lib.study.responses import Responses
 from qa_lib.study.study import Study, read_study
 from qa_lib.tracking.estimates import Estimates
 from qa_lib.tracking.indicators import rater_index
+from qa_lib.tracking.weighting import rake
 
 T = TypeVar("T")
 VERDICT_CLASSES = {"met": "good", "not_met": "bad", "undecided": ""}
@@ -158,6 +159,12 @@ class ReportPage:
             100 * answers / high if self.study.spec.index_mapping == "ratio" else 100 * (answers - low) / (high - low)
         )
 
+    def actions(self) -> pd.DataFrame | None:
+        """The PDCA log, its actions named in the page's language where the log has a column ``action_zh`` (or _en)."""
+        found = self.study.actions()
+        own = f"action_{self.text.lang}"
+        return found if found is None or own not in found else found.assign(action=found[own].fillna(found["action"]))
+
     @property
     def responses(self) -> Responses:
         """This page's respondents as the screening wants them."""
@@ -250,7 +257,18 @@ def opened_study(path: Path) -> Study:
 
 @lru_cache(maxsize=1)
 def _read_once(path: Path, changed: tuple[int, ...]) -> Study:
-    return read_study(path)
+    found = read_study(path)
+    return RakedStudy(found.path, found.spec, found.instrument) if found.spec.margins else found
+
+
+class RakedStudy(Study):
+    """A study whose respondents are weighted to the known margins of study.yaml, period by period."""
+
+    def _all(self) -> Responses:
+        found = super()._all()
+        design = "weight" if "weight" in found.data else None
+        weights = rake(found.data, self.spec.margins, weights=design, by="period").weights
+        return replace(found, data=found.data.assign(weight=weights))
 
 
 def _periods_like(study: Study, period: str) -> list[str]:
