@@ -140,7 +140,7 @@ def links_of(pages: Sequence[Page], index: Path) -> dict[Page, list[dict[str, ob
 
 def _links(page: Page, family: list[Page], translations: list[Page], index: Path) -> list[dict[str, object]]:
     text = Text(page.lang)
-    up = Path(os.path.relpath(index, page.folder)).as_posix()
+    up = Path(os.path.relpath(index_page(index, page.lang), page.folder)).as_posix()
     links: list[dict[str, object]] = [{"href": up, "label": text("all_reports"), "current": False}]
     for other in sorted(family, key=lambda sibling: not sibling.notebook.stem.endswith("report")):
         links.append(
@@ -151,6 +151,11 @@ def _links(page: Page, family: list[Page], translations: list[Page], index: Path
             label = Text(other.lang)("language_name")
             links.append({"href": other.html.name, "label": label, "current": False, "lang": other.lang})
     return links
+
+
+def index_page(index: Path, lang: str) -> Path:
+    """The study's start page in a language."""
+    return index.with_name(f"{index.stem}.{lang}.html")
 
 
 def page_label(stem: str, text: Text) -> str:
