@@ -15,7 +15,7 @@ from qa_lib.report.fonts import cjk_characters
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 PICTURES = Path(os.environ.get("QA_SCREENSHOTS", ROOT / "reports" / "screenshots"))
-PAGES = ["index", *(f"{book.stem}.{lang}" for book in NOTEBOOKS for lang in ("en", "zh"))]
+PAGES = ["index", "index.en", "index.zh", *(f"{book.stem}.{lang}" for book in NOTEBOOKS for lang in ("en", "zh"))]
 RAW = {
     "six decimals": r"\d\.\d{6}",
     "a traceback or warning": r"Traceback|\b\w+(?:Warning|Error)\b",
@@ -36,7 +36,7 @@ def files(rendered, workspace):
     """The demo study's pages by name."""
     assert rendered.ok, rendered.pages.to_string()
     pages = {path.stem: path for path in (workspace / "reports" / "demo" / "2026-10").glob("*.html")}
-    return {"index": rendered.index} | pages
+    return {path.stem: path for path in rendered.index.parent.glob("index*.html")} | pages
 
 
 @pytest.fixture(scope="module")
