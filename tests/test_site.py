@@ -42,12 +42,12 @@ def figures(index: float, n: int = 40) -> dict[str, object]:
     return {"now": {"n": n, "rater_index": row, "csat": share}}
 
 
-def write_manifest(reports, period, shown, errors=(), stems=("3_drivers", "4_report")):
+def write_manifest(reports, period, shown, errors=(), langs=("en", "zh")):
     pages = {}
     for segment in shown:
         folder = f"{segment.replace('=', '-')}/" if segment else ""
-        for stem in stems:
-            for lang in ("en", "zh"):
+        for stem in ("3_drivers", "4_report"):
+            for lang in langs:
                 error = dict(errors).get((segment, lang, stem), "")
                 pages[f"{folder}{stem}.{lang}.html"] = page_entry(segment, lang, stem, error)
     (reports / period).mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,24 @@ def test_failed_pages_in_plain_words_of_their_language(study, reports):
     assert "2026-10/branch-North/4_report.zh.failed.ipynb" in hrefs
     assert "2026-10/3_drivers.zh.failed.ipynb" not in hrefs  # there is none
     assert "2026-10/branch-North/3_drivers.zh.html" in hrefs  # the group's first page that is there
-    assert "is missing" not in (reports / "index.en.html").read_text(encoding="utf-8")
+    english = (reports / "index.en.html").read_text(encoding="utf-8")
+    assert "The page “Service quality (中文)” of Northern branch is missing" in english
+
+
+def test_a_period_without_pages_in_a_language_links_to_those_it_has(study, reports):
+    write_manifest(reports, "2026-09", {"": figures(70.0)})
+    write_manifest(reports, "2026-10", {"": figures(70.0)}, langs=("zh",))
+    hrefs = _Fetched(index_of(reports, study, "en")).hrefs
+    assert "2026-10/4_report.zh.html" in hrefs
+    assert "2026-09/4_report.en.html" in hrefs
+    assert "2026-09/4_report.zh.html" not in hrefs
+
+
+def test_the_start_page_is_in_a_language_that_has_pages(study, reports):
+    write_manifest(reports, "2026-10", {"": figures(70.0)}, langs=("en",))
+    index_of(reports, study, "en")
+    assert (reports / "index.html").read_bytes() == (reports / "index.en.html").read_bytes()
+    assert not (reports / "index.zh.html").exists()
 
 
 def test_a_restated_index_shows_what_was_reported(study, reports):

@@ -35,10 +35,11 @@ def update_index(study: Study, folder: Path, characters: frozenset[str]) -> None
     paths = sorted(folder.glob("*/manifest.json"), reverse=True)
     manifests = [read_manifest(path.parent) for path in paths]
     rendered = {entry["lang"] for manifest in manifests for entry in manifest.pages.values()}
-    languages = list(dict.fromkeys([*study.languages, *sorted(rendered)]))
+    languages = [lang for lang in study.languages if lang in rendered] or study.languages[:1]
+    languages += sorted(rendered - set(languages))
     written = [folder / "index.html", *(index_page(folder / "index.html", lang) for lang in languages)]
     sources = [*paths, *folder.rglob("tables.*.xlsx"), *folder.rglob("models.*.docx")]
-    if all(page.exists() for page in written) and max(_age(path) for path in sources) < min(map(_age, written)):
+    if all(page.exists() for page in written) and max(map(_age, sources), default=0) < min(map(_age, written)):
         return
     for lang in languages:
         page = _Index(study, folder, manifests, Text(lang)).render(languages, page_style(characters))
@@ -150,18 +151,21 @@ class _Index:
         return {"name": name, "href": f"#p{manifest.period}", "cells": self._cells(figures["now"]), "note": note}
 
     def _period(self, manifest: Manifest, present: bool) -> dict[str, object]:
-        own = {key: entry for key, entry in sorted(manifest.pages.items()) if entry["lang"] == self.text.lang}
+        """Its pages in this language, in another where it has none in this one; failures in any language."""
+        entries = sorted(manifest.pages.items())
+        known = {entry["lang"] for _, entry in entries}
+        lang = self.text.lang if self.text.lang in known else min(known, default=self.text.lang)
         pages: dict[str, list[tuple[str, str]]] = {}
-        for key, entry in own.items():
-            if not entry["error"]:
+        for key, entry in entries:
+            if entry["lang"] == lang and not entry["error"]:
                 pages.setdefault(entry["segment"], []).append((Path(entry["notebook"]).stem, key))
         return {
             "name": self.text.period(manifest.period),
             "anchor": f"p{manifest.period}",
             "gone": "" if present else self.text("period_gone"),
-            "failures": [self._failure(manifest, key, entry) for key, entry in own.items() if entry["error"]],
+            "failures": [self._failure(manifest, key, entry) for key, entry in entries if entry["error"]],
             "links": self._links(manifest, pages.get("", [])),
-            "files": self._files(manifest.folder),
+            "files": self._files(manifest.folder, lang),
             "groups": self._groups(manifest, pages),
         }
 
@@ -170,11 +174,11 @@ class _Index:
         in_order = sorted(pages, key=lambda page: (not page[0].endswith("report"), page[0]))
         return [{"href": f"{manifest.period}/{key}", "label": page_label(stem, self.text)} for stem, key in in_order]
 
-    def _files(self, folder: Path) -> list[dict[str, str]]:
+    def _files(self, folder: Path, lang: str) -> list[dict[str, str]]:
         labels = (self.text("tables_file"), self.text("models_file"))
         return [
             {"href": path.relative_to(self.folder).as_posix(), "label": label}
-            for path, label in zip(files_of(folder, self.text.lang), labels, strict=True)
+            for path, label in zip(files_of(folder, lang), labels, strict=True)
             if path.exists()
         ]
 
@@ -183,9 +187,12 @@ class _Index:
         stem = Path(entry["notebook"]).stem
         where = self._segment_name(entry["segment"]) if entry["segment"] else self.text("everyone")
         reason = next((words for said, words in _REASONS.items() if said in entry["error"]), "failed_error")
+        page = page_label(stem, self.text)
+        if entry["lang"] != self.text.lang:
+            page += f" ({Text(entry['lang'])('language_name')})"
         partial = Path(key).with_name(f"{stem}.{entry['lang']}.failed.ipynb").as_posix()
         return {
-            "said": self.text("page_failed", page=page_label(stem, self.text), where=where, reason=self.text(reason)),
+            "said": self.text("page_failed", page=page, where=where, reason=self.text(reason)),
             "error": entry["error"],
             "href": f"{manifest.period}/{partial}" if (manifest.folder / partial).exists() else "",
             "label": self.text("failed_notebook"),
