@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from compare import assert_close_to_reference
 
+import qa_lib as qa
 from qa_lib.errors import ModelError
 from qa_lib.trust.invariance import free_parameters, invariance
 
@@ -116,6 +117,8 @@ def test_a_group_that_lacks_a_category_is_named(bfi):
 def test_what_cannot_be_asked_is_refused(hs):
     with pytest.raises(ModelError, match="at least two values"):
         invariance(HS, hs.assign(one=1), "one")
+    with pytest.raises(ModelError, match="Moments: invariance needs the respondents' rows"):
+        invariance(HS, qa.moments(hs[["x1", "x2"]]), "school")
     with pytest.raises(ModelError, match="allowed are metric, scalar, strict"):
         free_parameters(HS, hs, "school", "thresholds")
     with pytest.raises(ModelError, match="allowed are metric, scalar, strict"):

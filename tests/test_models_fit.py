@@ -7,6 +7,7 @@ to ``LOOSE`` in the models named there, whose discrepancy is shown to be below l
 
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from compare import assert_close_to_reference
@@ -41,6 +42,7 @@ CASES = {
     **{f"hs_{e}": (HS, "hs", {"estimator": e}) for e in ("MLR", "MLM", "GLS", "ULS")},
     **{f"pd_{e}": (DEMOCRACY, "pd", {"estimator": e}) for e in ("MLR", "MLM", "GLS", "ULS")},
     "bfi_MLR": (BFI, "bfi", {"estimator": "MLR"}),
+    **{f"hs_covariates_{e}": (COVARIATES, "hs", {"estimator": e}) for e in ("GLS", "ULS")},
     "hs_covariates_MLR": (COVARIATES, "hs", {"estimator": "MLR"}),
     **{
         f"school_{name}": (HS, "hs", {"group": "school", "group_equal": equal})
@@ -71,7 +73,15 @@ CASES = {
     "hs_fiml_cluster": (HS, "holes", {"cluster": "cl", "missing": "fiml", "estimator": "MLR"}),
     "school_cluster": (HS, "hs", {"group": "school", "group_equal": SCALAR, "cluster": "cl"}),
 }
-LOOSE = {"pd": 1e-4, "pd_MLR": 1e-4, "pd_MLM": 1e-4, "school_partial": 1e-4, "bfi_ml": 5e-5, "bfi_MLR": 5e-5}
+LOOSE = {
+    "hs_covariates_GLS": 2e-4,
+    "pd": 1e-4,
+    "pd_MLR": 1e-4,
+    "pd_MLM": 1e-4,
+    "school_partial": 1e-4,
+    "bfi_ml": 5e-5,
+    "bfi_MLR": 5e-5,
+}
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +199,32 @@ def test_data_that_cannot_be_used_are_refused(data):
         qa.cfa(HS, data["hs"][[f"x{i}" for i in range(1, 10)]].cov(), nobs=301, estimator="MLR")
     with pytest.raises(ModelError, match="not positive definite"):
         qa.cfa("f =~ x1 + x2 + y", data["hs"].assign(y=lambda d: d.x1 + d.x2))
+    with pytest.raises(ModelError, match=r"columns \['x2'\] hold infinite values"):
+        qa.cfa(HS, data["hs"].assign(x2=np.inf))
+
+
+def test_covariances_need_their_number_of_respondents(data):
+    cov = data["hs"][[f"x{i}" for i in range(1, 10)]].cov()
+    with pytest.raises(ModelError, match="pass nobs"):
+        qa.cfa(HS, cov)
+    with pytest.raises(ModelError, match=r"nobs is \[156, 145\]"):
+        qa.cfa(HS, cov, nobs=[156, 145])
+    with pytest.raises(ModelError, match="data is a list"):
+        qa.cfa(HS, [cov, cov], nobs=301)
+    with pytest.raises(ModelError, match=r"no number for groups \['b'\]"):
+        qa.cfa(HS, {"a": cov, "b": cov}, nobs={"a": 301})
+
+
+def test_respondents_without_a_cluster_are_left_out(data):
+    hs = data["hs"].assign(cl=lambda d: d["cl"].where(d.index >= 20))
+    gap, dropped = qa.cfa(HS, hs, cluster="cl"), qa.cfa(HS, hs[20:], cluster="cl")
+    assert gap.n == len(hs) - 20
+    np.testing.assert_allclose(gap.tidy()["std_error"], dropped.tidy()["std_error"], rtol=1e-10)
+
+
+def test_statistic_of_unweighted_squares_has_no_p_value(data):
+    """Its distribution is unknown; lavaan gives none either."""
+    assert np.isnan(qa.cfa(HS, data["hs"], estimator="ULS").glance()["p_value"].item())
 
 
 ORDINAL = "A =~ A1 + A2 + A3 + A4 + A5\n C =~ C1 + C2 + C3 + C4 + C5"
@@ -269,3 +305,11 @@ def test_jacobian_of_ordinal_statistics_agrees_with_finite_differences(data):
     x, step = fit.x * 1.02, 1e-6 * np.eye(len(fit.x))
     slope = [(fit.objective.evaluate(x + h).value - fit.objective.evaluate(x - h).value) / 2e-6 for h in step]
     np.testing.assert_allclose(fit.objective.evaluate(x).gradient, slope, atol=1e-5)
+
+
+def test_plot_shows_every_loading_of_every_group_in_the_readers_language(data):
+    ax = qa.cfa(HS, data["hs"], group="school").plot(labels={"visual": "视觉", "Pasteur": "甲校"})
+    assert [tick.get_text() for tick in ax.get_yticklabels()][:2] == ["视觉 → x1", "视觉 → x2"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["甲校", "Grant-White"]
+    assert sum(len(line.get_xdata()) for line in ax.lines if line.get_marker() in {"o", "^"}) == 18
+    plt.close(ax.figure)

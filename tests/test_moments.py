@@ -148,6 +148,8 @@ def test_seam_takes_data_moments_or_covariance():
     np.testing.assert_allclose(given_cov.correlation, m.cov / np.outer(sd, sd), rtol=1e-12)
     assert given_cov.n == 400
     assert given_cov.mean.isna().all()
+    with pytest.raises(ResponseError, match="number of respondents"):
+        as_moments(m.cov)
 
 
 def test_constant_item_has_no_correlation():

@@ -1,5 +1,6 @@
 """Reliability against psych, lavaan and semTools (tests/reference/reliability.R), its laws and its warnings."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -166,3 +167,11 @@ def test_many_items_sample_their_splits():
     np.testing.assert_allclose(halves, co.alpha(corr))
     assert (co.splits(20, seed=1) == co.splits(20, seed=1)).all()
     assert (np.abs(co.splits(17).sum(1)) == 1).all()
+
+
+def test_plot_shows_the_coefficients_there_are():
+    cov = pd.DataFrame(0.5 * np.eye(3) + 0.5, list("abc"), list("abc"))
+    ax = qa.reliability((cov, 100), {"R": list("abc")}).plot(labels={"R": "可靠性", "omega_total": "欧米伽"})
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["可靠性"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Alpha", "欧米伽"]
+    plt.close(ax.figure)

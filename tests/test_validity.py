@@ -1,5 +1,6 @@
 """Validity against semTools and invariance against lavaan."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -147,3 +148,11 @@ def test_weights_move_estimates_and_bootstrap_alike(hs):
     inside = weighted.htmt_intervals
     assert ((inside["conf_low"] < inside["estimate"]) & (inside["estimate"] < inside["conf_high"])).all()
     assert not np.allclose(inside["estimate"], plain.htmt_intervals["estimate"], atol=1e-3)
+
+
+def test_plot_is_a_heat_map_of_htmt(hs):
+    found = validity(hs, HS, n_boot=10)
+    ax = found.plot(labels={"visual": "视觉"})
+    assert ax.get_yticklabels()[0].get_text() == "视觉"
+    assert len(ax.texts) == found.htmt.size
+    plt.close(ax.figure)

@@ -14,7 +14,14 @@ from qa_lib.models.implied import build_blocks
 from qa_lib.models.inference import ChiSquare, constrained_inverse, score_products
 from qa_lib.models.measures import likelihood_measures, plain_measures, robust_measures, scaled_measures, srmr
 from qa_lib.models.observed import Sample, collect, unbiased
-from qa_lib.models.parameters import ParameterTable, baseline_table, build_table, exogenous_names, variable_names
+from qa_lib.models.parameters import (
+    ParameterTable,
+    baseline_table,
+    build_table,
+    exogenous_names,
+    variable_names,
+    with_covariances,
+)
 from qa_lib.models.saturated import saturated_trace, saturated_value
 from qa_lib.models.syntax import Syntax
 
@@ -27,6 +34,8 @@ def prepare(syntax: Syntax, data: object, options: Mapping) -> tuple[ParameterTa
         raise ModelError(
             f"{found.lhs} {found.op} {found.rhs}: thresholds and scales are of ordinal items: estimator WLSMV or ULSMV."
         )
+    random_x = exogenous_names(syntax) if estimator in {"GLS", "ULS"} else ()  # lavaan's fixed.x is false there
+    syntax = with_covariances(syntax, random_x)
     variables = variable_names(syntax)
     samples = collect(
         data, variables, options["nobs"], options["group"], weights, cluster, fiml, exogenous_names(syntax)
@@ -36,7 +45,13 @@ def prepare(syntax: Syntax, data: object, options: Mapping) -> tuple[ParameterTa
     means = options["meanstructure"] or fiml or cluster is not None or len(samples) > 1
     known = all(sample.mean is not None for sample in samples)
     table = build_table(
-        syntax, len(samples), options["group_equal"], options["partial"], options["std_lv"], means and known
+        syntax,
+        len(samples),
+        options["group_equal"],
+        options["partial"],
+        options["std_lv"],
+        means and known,
+        random_x=random_x,
     )
     if table.meanstructure and not known:
         raise ModelError(
@@ -124,6 +139,8 @@ def measures(
     n = objective.n - (objective.criterion != "ML") * n_groups
     out = plain_measures(test, baseline, n, n_groups)
     out |= {"srmr": srmr(objective, at), "n_parameters": table.n_parameters}
+    if objective.criterion == "ULS":
+        out["p_value"] = np.nan  # the statistic of unweighted squares has no known distribution
     if objective.criterion == "ML":
         out |= likelihood_measures(table, objective, at)
     scaled = settings["robust"] or settings["estimator"] == "MLM"

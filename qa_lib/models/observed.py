@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -132,6 +133,11 @@ def _moments(rows: np.ndarray, weights: np.ndarray, mask: np.ndarray) -> tuple[f
     return total, mean, (weights[:, None] * centered).T @ centered / total
 
 
+_KINDS_OF_DATA = (
+    "data is a {}; a DataFrame, Moments, a covariance DataFrame with nobs, or a mapping of groups to these is needed."
+)
+
+
 def collect(
     data: object,
     variables: Sequence[str],
@@ -149,6 +155,8 @@ def collect(
     the model has no distribution for these. Warns DataWarning of such."""
     if isinstance(data, Mapping) and not isinstance(data, Moments):
         sizes = nobs if isinstance(nobs, Mapping) else dict.fromkeys(data, nobs)
+        if unsized := [label for label in data if label not in sizes]:
+            raise ModelError(f"nobs has no number for groups {unsized}; it has {list(sizes)}.")
         return [_one_table(part, variables, sizes[label], label) for label, part in data.items()]
     if isinstance(data, Moments) or nobs is not None:
         if group is not None or cluster is not None or weights is not None or fiml:
@@ -157,12 +165,14 @@ def collect(
             )
         return [_one_table(data, variables, nobs, None)]
     if not isinstance(data, pd.DataFrame):
-        raise ModelError(
-            f"data is a {type(data).__name__}; a DataFrame, Moments, or a covariance DataFrame with nobs is needed."
-        )
+        raise ModelError(_KINDS_OF_DATA.format(type(data).__name__))
+    if data.index.equals(data.columns):
+        raise ModelError("data is a covariance matrix: pass nobs, the number of respondents it was computed from.")
     extra = [name for name in (group, cluster, weights) if isinstance(name, str)]
     _require(data, [*variables, *extra])
     rows = _numeric(data, variables)
+    if infinite := [name for name, column in zip(variables, rows.T, strict=True) if np.isinf(column).any()]:
+        raise ModelError(f"columns {infinite} hold infinite values: make them missing, or leave these respondents out.")
     weights = data[weights] if isinstance(weights, str) else weights
     keep = ~np.isnan(rows).all(1) if fiml else ~np.isnan(rows).any(1)
     if fiml and exogenous:
@@ -170,6 +180,8 @@ def collect(
     if weights is not None:
         weights = _checked_weights(weights, len(rows))
         keep &= weights > 0
+    if cluster is not None:
+        keep &= data[cluster].notna().to_numpy()
     labels = None if group is None else data[group]
     if labels is not None:
         keep &= labels.notna().to_numpy()
@@ -241,7 +253,11 @@ def _one_table(data: object, variables: Sequence[str], nobs: float | None, label
     else:
         if nobs is None:
             raise ModelError("a covariance matrix needs nobs, the number of respondents it was computed from.")
+        if not isinstance(nobs, Real):
+            raise ModelError(f"nobs is {nobs!r}: a number is needed, or a mapping of groups to numbers beside data.")
         n, mean, cov = float(nobs), None, data
+    if not isinstance(cov, pd.DataFrame):
+        raise ModelError(_KINDS_OF_DATA.format(type(cov).__name__))
     _require(cov, variables)
     matrix = cov.loc[list(variables), list(variables)].to_numpy(dtype=float)
     return sample_from_moments(label, n, mean, matrix * (n - 1) / n)

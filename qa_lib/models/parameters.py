@@ -53,7 +53,7 @@ class ParameterTable:
     when free parameters are ``mapping @ unconstrained + offset`` (n_free × n_unconstrained) and the ``curved``
     constraints do too. The table of a fitted model with curved constraints has made them directions of ``mapping`` at
     the optimum, and keeps the table as it was ``specified``. ``theta`` : residual variances of ordinal items are
-    parameters, response scales follow.
+    parameters, response scales follow. ``random_x`` : covariates whose moments are parameters by the estimator's rule.
     """
 
     rows: tuple[Parameter, ...]
@@ -68,6 +68,7 @@ class ParameterTable:
     mapping: np.ndarray
     offset: np.ndarray
     theta: bool = False
+    random_x: tuple[str, ...] = ()
     curved: tuple[Constraint, ...] = ()
     specified: ParameterTable | None = None
 
@@ -111,11 +112,13 @@ def build_table(
     meanstructure: bool = False,
     thresholds: Mapping[str, int] | None = None,
     theta: bool = False,
+    random_x: Sequence[str] = (),
 ) -> ParameterTable:
     """Parameter table of ``lavaan::sem(..., auto = TRUE)``.
 
     thresholds : number of thresholds of every ordinal item. partial : terms such as ``"x3~1"`` exempt from
-    ``group_equal``. Raises ModelError for unknown equality sets and for modifiers that do not fit the groups.
+    ``group_equal``. random_x : covariates of which the syntax frees the covariances. Raises ModelError for unknown
+    equality sets and for modifiers that do not fit the groups.
     """
     thresholds = dict(thresholds or {})
     equal = _equality_sets(group_equal, bool(thresholds))
@@ -156,15 +159,17 @@ def build_table(
         offset=equal.offset,
         curved=equal.curved,
         theta=theta,
+        random_x=tuple(random_x),
     )
 
 
 def baseline_table(table: ParameterTable) -> ParameterTable:
-    """The model of uncorrelated variables; covariates keep their sample moments."""
+    """The model of uncorrelated variables; covariates keep their sample moments, or correlate freely."""
     rows = []
     for group in range(table.n_groups):
         free = [name for name in table.observed if name not in table.exogenous]
         keys = [(name, "~~", name) for name in free] + [(name, "~1", "") for name in free if table.meanstructure]
+        keys += [(a, "~~", b) for a, b in combinations(table.random_x, 2)]
         rows += [Parameter(*key, group=group) for key in keys if key[0] not in table.ordered]
         rows += [Parameter(r.lhs, r.op, r.rhs, group) for r in table.rows if r.op == "|" and r.group == group]
         rows += [
@@ -188,6 +193,12 @@ def variable_names(syntax: Syntax) -> list[str]:
 def exogenous_names(syntax: Syntax) -> list[str]:
     """Observed covariates whose moments are taken from the sample (lavaan's fixed.x)."""
     return _names(syntax.formulas, {}).exogenous
+
+
+def with_covariances(syntax: Syntax, names: Sequence[str]) -> Syntax:
+    """The model with these variables' variances and covariances as parameters."""
+    pairs = combinations_with_replacement(names, 2)
+    return replace(syntax, formulas=(*syntax.formulas, *(Formula(a, "~~", b) for a, b in pairs)))
 
 
 def _equality_sets(group_equal: Sequence[str], ordinal: bool) -> set[str]:

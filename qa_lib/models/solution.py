@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -166,6 +166,30 @@ class ModelFit(Result):
         ones. Raises ModelError for another, for models that did not converge, and for fits to moments without ``data``.
         """
         return scores(self, data, method)
+
+    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
+        """Standardised loadings and regressions with their 95 % intervals, a colour per group; returns the Axes.
+
+        labels : words to show for variables and groups, and for the axis (``standardised``).
+        """
+        from qa_lib.models.pictures import intervals
+
+        words = {"standardised": "Standardised estimate"} | dict(labels or {})
+        rows = self.tidy()
+        rows = rows[rows["op"].isin(["=~", "~"])]
+        shown = rows[["lhs", "rhs"]].map(lambda name: words.get(name, name))
+        arrow = np.where(rows["op"] == "=~", " → ", " ← ")
+        margin = norm.ppf(0.975) * rows["std_all_error"]
+        table = pd.DataFrame(
+            {
+                "name": shown["lhs"] + arrow + shown["rhs"],
+                "series": rows["group"].astype(object).where(rows["group"].notna(), ""),
+                "estimate": rows["std_all"],
+                "conf_low": rows["std_all"] - margin,
+                "conf_high": rows["std_all"] + margin,
+            }
+        )
+        return intervals(table, ax, words, words["standardised"])
 
     def bootstrap(self, n_boot: int = 1000, seed: int = 1) -> BootstrapFit:
         """Nonparametric bootstrap: ``.tidy()`` has standard errors and percentile or bias-corrected intervals of every

@@ -252,6 +252,8 @@ def moments(
         raise ResponseError(f"missing is {missing!r}; allowed are 'pairwise' and 'listwise'.")
     if fourth_order and missing != "listwise":
         raise ResponseError("fourth_order needs complete respondents: pass missing='listwise'.")
+    if isinstance(data, pd.DataFrame) and len(data) > 1 and data.index.equals(data.columns):
+        raise ResponseError("The data are a covariance matrix: pass (covariances, number of respondents).")
     pieces = split(data, items, weights, by)
     parts = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_piece_moments)(piece, missing, fourth_order) for piece in pieces

@@ -141,6 +141,8 @@ def invariance(
     'strict'
     """
     partial = (partial,) if isinstance(partial, str) else tuple(partial)
+    if not isinstance(data, pd.DataFrame):
+        raise ModelError(f"data is a {type(data).__name__}: invariance needs the respondents' rows, a DataFrame.")
     if group not in data.columns or data[group].nunique() < 2:
         raise ModelError(f"group must be a column with at least two values; {group!r} is not.")
     steps, fit_step = _ladder(model, data, {"estimator": estimator, "group": group, **options})

@@ -40,6 +40,7 @@ MODELS = {
     "omega_h": "Schmid-Leiman, minres and oblimin; general factor",
     "omega_total_sl": "Schmid-Leiman, minres and oblimin; all factors",
 }
+SHOWN = {"alpha": "Alpha", "omega_total": "Omega", "omega_ordinal": "Ordinal omega"}
 CLOSED_FORM = tuple(MODELS)[:8]
 ORDINAL = ("alpha_ordinal", "omega_ordinal")
 
@@ -76,6 +77,17 @@ class Reliability(Result):
             "admissible": self.admissible,
         }
         return pd.DataFrame([row])
+
+    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
+        """Alpha and omega of every dimension with their intervals; returns the Axes.
+
+        labels : words to show for dimensions and terms, and for the axis (``reliability``).
+        """
+        from qa_lib.models.pictures import intervals
+
+        words = SHOWN | {"reliability": "Reliability"} | dict(labels or {})
+        rows = self.table[self.table["term"].isin(SHOWN)].rename(columns={"dimension": "name", "term": "series"})
+        return intervals(rows[rows["estimate"].notna()], ax, words, words["reliability"])
 
 
 def reliability(

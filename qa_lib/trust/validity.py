@@ -100,6 +100,12 @@ class Validity(Result):
         row |= {"admissible": self.fit.admissible, "discriminant": self.discriminant}
         return pd.concat([pd.DataFrame([row]), self.common_method], axis=1)
 
+    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
+        """Heat map of HTMT; returns the Axes. labels : words to show for dimensions."""
+        from qa_lib.trust.pictures import heat_map
+
+        return heat_map(self.htmt, ax, labels)
+
     @property
     def discriminant(self) -> bool:
         """Fornell and Larcker's criterion: every root of AVE exceeds the latent correlations of its dimension."""

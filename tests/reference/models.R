@@ -69,6 +69,7 @@ for (est in c("MLR", "MLM", "GLS", "ULS")) {
   add(paste0("hs_", est), cfa(m_hs, hs, estimator = est))
   add(paste0("pd_", est), sem(m_pd, pd, estimator = est))
 }
+for (est in c("GLS", "ULS")) add(paste0("hs_covariates_", est), sem(m_cov, hs, estimator = est))
 add("bfi_MLR", cfa(m_bfi, bfi, estimator = "MLR"))
 add("hs_covariates_MLR", sem(m_cov, hs, estimator = "MLR"))
 steps <- list(configural = "", metric = "loadings", scalar = c("loadings","intercepts"), strict = c("loadings","intercepts","residuals"),
