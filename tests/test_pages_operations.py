@@ -289,3 +289,12 @@ def test_service_circle_takes_responses_as_they_were_read():
 
 def study_kpis(study):
     return qa.kpis(study.operations(), DEMO / "kpis.yaml", period="2026-10")
+
+
+def test_an_action_of_long_ago_is_judged_on_the_page_of_a_week_as_on_that_of_its_month():
+    week, month = (
+        improvement.effects(page, improvement.started(page)).tidy().set_index("indicator").loc["response_time"]
+        for page in (open_page(DEMO, period, "", "en", answers=False) for period in ("2026-W40", "2026-10"))
+    )
+    assert week["verdict"] == month["verdict"] != "too_early"
+    assert week["estimate"] == pytest.approx(month["estimate"])

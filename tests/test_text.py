@@ -68,3 +68,7 @@ def test_unknown_language_and_key_are_named():
 def test_every_criterion_has_a_name_in_the_catalogue():
     """The page Data and method lists them all."""
     assert [name for name in Criteria.default().by_measure if f"measure_{name}" not in catalogue()] == []
+
+
+def test_negative_percentages_bear_a_minus_sign_not_a_hyphen():
+    assert Text("en").percent(-1.36) == "−136%"

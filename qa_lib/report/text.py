@@ -81,7 +81,8 @@ class Text:
     def percent(self, share: float | None, digits: int = 0) -> str:
         if share is None or share != share:
             return "–"
-        return format_percent(share, f"#,##0.{'0' * digits}%".replace(".%", "%"), locale=self._locale)
+        shown = format_percent(share, f"#,##0.{'0' * digits}%".replace(".%", "%"), locale=self._locale)
+        return shown.replace("-", "−")
 
     def interval(self, low: float | None, high: float | None, digits: int = 1) -> str:
         if low is None or low != low:

@@ -8,7 +8,7 @@ from qa_lib.operations.kpi_spec import Kpi, KpiSpec, read_kpi_spec
 from qa_lib.operations.kpis import Kpis
 from qa_lib.report.pages import records
 from qa_lib.report.pages.page import ReportPage
-from qa_lib.study.dates import unit_of
+from qa_lib.study.dates import parse_dates, span, unit_of
 
 _FREQUENCIES = {"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}
 
@@ -36,9 +36,13 @@ def tables(page: ReportPage, spec: KpiSpec | None) -> dict[str, pd.DataFrame]:
 
 
 def all_tables(page: ReportPage, spec: KpiSpec | None) -> dict[str, pd.DataFrame]:
-    """The study's operations tables of everyone up to the end of the page's period."""
-    described, found = read_kpi_spec(spec).tables, page.study.operations()
-    return {name: records.until_now(page, found[name], described[name].at) for name in found if name in described}
+    """The study's operations tables of everyone, from the first record up to the end of the page's period."""
+    described, found, last = read_kpi_spec(spec).tables, page.study.operations(), span(page.period)[1]
+    return {
+        name: table[parse_dates(table[described[name].at]) <= last].reset_index(drop=True)
+        for name, table in found.items()
+        if name in described
+    }
 
 
 def rows_of(page: ReportPage, found: Kpis, period: str | None = None) -> pd.DataFrame:
