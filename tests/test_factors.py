@@ -10,9 +10,9 @@ from compare import assert_close_to_reference
 from factor_data import read_real
 
 import qa_lib as qa
-from qa_lib.trust.extraction import _minres, _ml
-from qa_lib.trust.factor_measures import score_weights
-from qa_lib.trust.rotation import _geomin, _quartimin, _varimax
+from qa_lib.trust.structure.extraction import _minres, _ml
+from qa_lib.trust.structure.factor_measures import score_weights
+from qa_lib.trust.structure.rotation import _geomin, _quartimin, _varimax
 
 STUDIES = ["bfi_complete", "bfi", "bank", "mobi", "corp_rep"]
 SOLUTIONS = [

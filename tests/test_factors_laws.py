@@ -7,10 +7,10 @@ import pytest
 
 import qa_lib as qa
 from qa_lib.errors import InadmissibleWarning, ModelError, NotConvergedWarning, ResponseError
-from qa_lib.trust.extraction import _minres, _ml, extract
-from qa_lib.trust.factor_measures import score_weights
 from qa_lib.trust.retention import random_correlations
-from qa_lib.trust.rotation import rotate
+from qa_lib.trust.structure.extraction import _minres, _ml, extract
+from qa_lib.trust.structure.factor_measures import score_weights
+from qa_lib.trust.structure.rotation import rotate
 
 PATTERN = np.array([[0.8, 0], [0.7, 0.1], [0.6, 0], [0.7, -0.1], [0, 0.7], [0.1, 0.6], [0, 0.8], [-0.1, 0.5]])
 PHI = np.array([[1, 0.4], [0.4, 1]])
@@ -227,7 +227,7 @@ def test_impossible_requests_are_refused():
 
 
 def test_a_rotation_that_does_not_converge_is_said(monkeypatch):
-    monkeypatch.setattr("qa_lib.trust.rotation.MAX_ITERATIONS", 2)
+    monkeypatch.setattr("qa_lib.trust.structure.rotation.MAX_ITERATIONS", 2)
     with pytest.warns(NotConvergedWarning, match="rotation did not converge"):
         assert not qa.efa(sample(), 3).glance().loc[0, "converged"]
 

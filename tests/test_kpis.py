@@ -7,7 +7,7 @@ from compare import assert_close_to_reference
 
 import qa_lib as qa
 from qa_lib.errors import DataWarning, ResponseError, StudyError
-from qa_lib.operations import kpi_estimates as numbers
+from qa_lib.operations.kpi import kpi_estimates as numbers
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from compare import assert_close_to_reference
 
 import qa_lib as qa
 from qa_lib.errors import EmptyCategoryWarning, InadmissibleWarning, ModelError
-from qa_lib.models.modification import equality_tests
+from qa_lib.models.after.modification import equality_tests
 
 BFI = "\n".join(f"{d} =~ " + " + ".join(f"{d}{i}" for i in range(1, 6)) for d in "ACENO")
 TWO = "A =~ A1 + A2 + A3 + A4 + A5\n C =~ C1 + C2 + C3 + C4 + C5"

@@ -11,7 +11,7 @@ from model_cases import COVARIATES, DEMOCRACY, HS, MEASURES, SECOND_ORDER, align
 
 import qa_lib as qa
 from qa_lib.errors import DataWarning, ModelError
-from qa_lib.models.bootstrap import draws_interval, refits, resampled
+from qa_lib.models.after.bootstrap import draws_interval, refits, resampled
 
 SCALAR = {"group": "school", "group_equal": ("loadings", "intercepts")}
 LABELLED = "visual =~ x1 + b*x2 + a*x3\n textual =~ x4 + c*x5 + x6\n speed =~ x7 + x8 + x9\n"

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 import qa_lib as qa
-from qa_lib.operations.completion import completion
+from qa_lib.operations.kpi.completion import completion
 from qa_lib.report import display
 from qa_lib.report.pages import branches, improvement, kpi_rows, monitoring, monitors, open_page, operations
 

@@ -6,8 +6,8 @@ import pytest
 from compare import assert_close_to_reference
 
 import qa_lib as qa
-from qa_lib.effects.pls_algorithm import estimate
-from qa_lib.effects.pls_model import parse_model
+from qa_lib.effects.composites.pls_algorithm import estimate
+from qa_lib.effects.composites.pls_model import parse_model
 from qa_lib.errors import DataWarning, InadmissibleWarning, ModelError, NotConvergedWarning, ResponseError
 
 SMALL = """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa_lib.effects.pls_model import parse_model
+from qa_lib.effects.composites.pls_model import parse_model
 from qa_lib.errors import ModelError
 
 

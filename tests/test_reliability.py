@@ -9,8 +9,8 @@ from reliability_studies import BFI, STUDIES, dimensions_of, read_studies, value
 
 import qa_lib as qa
 from qa_lib.errors import DataWarning, InadmissibleWarning, ResponseError
-from qa_lib.trust import coefficients as co
-from qa_lib.trust.items import item_analysis
+from qa_lib.trust.consistency import coefficients as co
+from qa_lib.trust.consistency.items import item_analysis
 
 EXACT = ["alpha", "alpha_std", "mean_r", "lambda2", "lambda6", "split_half_max", "split_half_mean", "split_half_min"]
 

@@ -6,10 +6,10 @@ import pytest
 
 import qa_lib as qa
 from qa_lib.errors import DataWarning, InadmissibleWarning, NotConvergedWarning
-from qa_lib.trust import schmid_leiman as sl
-from qa_lib.trust.coefficient_table import NOTES
-from qa_lib.trust.coefficients import fisher_interval, log_interval
-from qa_lib.trust.items import alpha_if_dropped
+from qa_lib.trust.consistency import schmid_leiman as sl
+from qa_lib.trust.consistency.coefficient_table import NOTES
+from qa_lib.trust.consistency.coefficients import fisher_interval, log_interval
+from qa_lib.trust.consistency.items import alpha_if_dropped
 from qa_lib.trust.reliability import CLOSED_FORM, MODELS, ORDINAL
 
 X = {"x": list("abcd")}

@@ -9,10 +9,10 @@ from reliability_studies import BFI, dimensions_of, read_studies, values
 import qa_lib as qa
 from qa_lib.errors import ResponseError
 from qa_lib.sufficient.bivariate import bivariate_cdf
-from qa_lib.trust import ordinal_reliability as ordinal
-from qa_lib.trust import schmid_leiman as sl
-from qa_lib.trust.coefficients import to_correlation
-from qa_lib.trust.omega import omega_gradient, omega_total, one_factor_ml
+from qa_lib.trust.consistency import ordinal_reliability as ordinal
+from qa_lib.trust.consistency import schmid_leiman as sl
+from qa_lib.trust.consistency.coefficients import to_correlation
+from qa_lib.trust.consistency.omega import omega_gradient, omega_total, one_factor_ml
 
 STUDIES = ["bfi_complete", "bfi", "bfi_two", "bank", "mobi", "corp", "corp_listwise"]
 CUSA = ["CUSA1", "CUSA2", "CUSA3"]

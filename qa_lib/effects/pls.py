@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from qa_lib.effects.pls_algorithm import Estimates, Scheme, estimate
-from qa_lib.effects.pls_groups import PlsGroups, compare_groups
-from qa_lib.effects.pls_ipma import Ipma, importance_performance
-from qa_lib.effects.pls_ipma import Scale as IpmaScale
-from qa_lib.effects.pls_model import PlsModel, parse_model
-from qa_lib.effects.pls_predict import PlsPrediction, predict
-from qa_lib.effects.pls_quality import adjusted_r_squared, htmt
-from qa_lib.effects.pls_table import quantities, tabulate
+from qa_lib.effects.composites.pls_algorithm import Estimates, Scheme, estimate
+from qa_lib.effects.composites.pls_groups import PlsGroups, compare_groups
+from qa_lib.effects.composites.pls_ipma import Ipma, importance_performance
+from qa_lib.effects.composites.pls_ipma import Scale as IpmaScale
+from qa_lib.effects.composites.pls_model import PlsModel, parse_model
+from qa_lib.effects.composites.pls_predict import PlsPrediction, predict
+from qa_lib.effects.composites.pls_quality import adjusted_r_squared, htmt
+from qa_lib.effects.composites.pls_table import quantities, tabulate
 from qa_lib.effects.rows import Rows, complete_rows, varying
 from qa_lib.errors import DataWarning, InadmissibleWarning, ModelError, NotConvergedWarning
 from qa_lib.results import Provenance, Result

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from qa_lib.errors import ModelError
-from qa_lib.models.difference import bentler_2001, bentler_2010, satorra_2000
+from qa_lib.models.after.difference import bentler_2001, bentler_2010, satorra_2000
 from qa_lib.models.solution import ModelFit
 from qa_lib.results import Provenance, Result
 

@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 
 from qa_lib.errors import InadmissibleWarning, ModelError, NotConvergedWarning
-from qa_lib.models import categorical, continuous
+from qa_lib.models import continuous
 from qa_lib.models.discrepancy import Evaluation
 from qa_lib.models.estimate import Optimum, solve, starting_values
 from qa_lib.models.inference import ChiSquare
 from qa_lib.models.measures import NAMES
+from qa_lib.models.ordinal import categorical
 from qa_lib.models.parameters import ParameterTable
 from qa_lib.models.solution import ModelFit
 from qa_lib.models.syntax import parse

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.errors import ModelError
-from qa_lib.models.ordinal_diagnostics import answer_scores
+from qa_lib.models.ordinal.ordinal_diagnostics import answer_scores
 
 if TYPE_CHECKING:
     from qa_lib.models.solution import ModelFit

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from qa_lib.models.bootstrap import BootstrapFit, bootstrap
+from qa_lib.models.after.bootstrap import BootstrapFit, bootstrap
+from qa_lib.models.after.modification import modification_indices
+from qa_lib.models.after.residuals import Kind, residuals
+from qa_lib.models.after.standardize import r_squared, row_values
 from qa_lib.models.constraints import complex_jacobian
 from qa_lib.models.discrepancy import Evaluation, Objective
 from qa_lib.models.inference import ChiSquare
-from qa_lib.models.modification import modification_indices
 from qa_lib.models.observed import Sample
 from qa_lib.models.parameters import ParameterTable
-from qa_lib.models.residuals import Kind, residuals
 from qa_lib.models.scores import scores
-from qa_lib.models.standardize import r_squared, row_values
 from qa_lib.results import Provenance, Result
 
 

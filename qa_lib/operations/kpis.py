@@ -12,11 +12,11 @@ import pandas as pd
 
 from qa_lib.criteria import Criterion
 from qa_lib.errors import DataWarning, ResponseError
-from qa_lib.operations import kpi_estimates as numbers
-from qa_lib.operations.kpi_cases import Cases, cases_of
-from qa_lib.operations.kpi_periods import Base, Key, Periods, bounds, grouped, period_labels, read_period
-from qa_lib.operations.kpi_spec import Kpi, KpiSpec, read_kpi_spec
-from qa_lib.operations.kpi_tables import prepare
+from qa_lib.operations.kpi import kpi_estimates as numbers
+from qa_lib.operations.kpi.kpi_cases import Cases, cases_of
+from qa_lib.operations.kpi.kpi_periods import Base, Key, Periods, bounds, grouped, period_labels, read_period
+from qa_lib.operations.kpi.kpi_spec import Kpi, KpiSpec, read_kpi_spec
+from qa_lib.operations.kpi.kpi_tables import prepare
 from qa_lib.results import Provenance, Result
 
 _MEASURES = [

@@ -9,7 +9,7 @@ import pandas as pd
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from qa_lib.errors import ResponseError
-from qa_lib.operations.kpi_estimates import wilson
+from qa_lib.operations.kpi.kpi_estimates import wilson
 from qa_lib.operations.scorecards import Scorecards, once_per_contact
 
 MODES = {"side_by_side": 2, "remote": 7, "recording": 1}

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import t as t_distribution
 
 from qa_lib.errors import DataWarning, ResponseError
-from qa_lib.operations.kpi_tables import LEDGER_COLUMNS, enter
+from qa_lib.operations.kpi.kpi_tables import LEDGER_COLUMNS, enter
 from qa_lib.operations.rubric import Rubric, read_rubric
 from qa_lib.results import Provenance, Result
 from qa_lib.study.dates import labels, parse_dates, unit_of

@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 from qa_lib.criteria import Criteria
 from qa_lib.errors import ModelError
-from qa_lib.models.batched import Stack, fit_many
+from qa_lib.models.after.batched import Stack, fit_many
 from qa_lib.models.fit import cfa
 from qa_lib.models.implied import imply
 from qa_lib.models.solution import ModelFit

@@ -14,9 +14,10 @@ from qa_lib.errors import InadmissibleWarning, ModelError, NotConvergedWarning, 
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.moments import Moments, as_moments
 from qa_lib.trust.dimensionality import SINGULAR, Basis, Factorability, basis_correlation, factorability
-from qa_lib.trust.extraction import Extraction, Method, extract
-from qa_lib.trust.factor_bootstrap import Resampled, resample_factors, resampled_correlations
-from qa_lib.trust.factor_measures import (
+from qa_lib.trust.retention import ParallelAnalysis, parallel_analysis
+from qa_lib.trust.structure.extraction import Extraction, Method, extract
+from qa_lib.trust.structure.factor_bootstrap import Resampled, resample_factors, resampled_correlations
+from qa_lib.trust.structure.factor_measures import (
     ScoreMethod,
     complexity,
     degrees_of_freedom,
@@ -24,8 +25,7 @@ from qa_lib.trust.factor_measures import (
     score_weights,
     variance_explained,
 )
-from qa_lib.trust.retention import ParallelAnalysis, parallel_analysis
-from qa_lib.trust.rotation import Rotation, rotate
+from qa_lib.trust.structure.rotation import Rotation, rotate
 
 __all__ = ["FactorSolution", "Factorability", "ParallelAnalysis", "efa", "factorability", "parallel_analysis"]
 FEWEST_RESAMPLES = 0.9

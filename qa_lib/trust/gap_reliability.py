@@ -13,9 +13,9 @@ import pandas as pd
 from qa_lib.errors import DataWarning, InadmissibleWarning, ResponseError
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.moments import Missing, Moments, as_moments
-from qa_lib.trust import coefficients as co
-from qa_lib.trust.coefficient_table import coefficient_table, is_admissible
-from qa_lib.trust.coefficients import Coefficient
+from qa_lib.trust.consistency import coefficients as co
+from qa_lib.trust.consistency.coefficient_table import coefficient_table, is_admissible
+from qa_lib.trust.consistency.coefficients import Coefficient
 
 Pair = tuple[str, str]
 MODELS = {

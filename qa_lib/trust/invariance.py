@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.errors import ModelError
+from qa_lib.models.after.modification import equality_tests
 from qa_lib.models.compare import compare_models
 from qa_lib.models.fit import cfa
-from qa_lib.models.modification import equality_tests
+from qa_lib.models.ordinal.wu_estabrook import STEPS as ORDINAL_STEPS
+from qa_lib.models.ordinal.wu_estabrook import invariance_syntax
 from qa_lib.models.solution import ModelFit
-from qa_lib.models.wu_estabrook import STEPS as ORDINAL_STEPS
-from qa_lib.models.wu_estabrook import invariance_syntax
 from qa_lib.results import Provenance, Result
 
 STEPS = {
@@ -95,7 +95,7 @@ class Invariance(Result):
     def candidates(self, step: str) -> pd.DataFrame:
         """Score tests of what ``step`` holds equal, largest first: the parameters whose equality the data contradict.
 
-        Columns as :func:`qa_lib.models.modification.equality_tests`: term, group, mi, epc, p_value …
+        Columns as :func:`qa_lib.models.after.modification.equality_tests`: term, group, mi, epc, p_value …
         """
         if step not in self.fits or step not in _EQUAL_AT:
             allowed = [name for name in self.fits if name in _EQUAL_AT]

@@ -14,13 +14,13 @@ from qa_lib.errors import DataWarning, InadmissibleWarning, ResponseError
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.moments import Missing, Moments, as_moments
 from qa_lib.sufficient.resample import bootstrap_moments
-from qa_lib.trust import coefficients as co
-from qa_lib.trust.coefficient_table import coefficient_table, is_admissible, is_converged
-from qa_lib.trust.coefficients import Coefficient
-from qa_lib.trust.items import item_analysis
-from qa_lib.trust.omega import omega_coefficient
-from qa_lib.trust.ordinal_reliability import MOST_LEVELS, Respondents, not_ordinal, ordinal_coefficients
-from qa_lib.trust.schmid_leiman import SINGULAR, instrument_coefficients
+from qa_lib.trust.consistency import coefficients as co
+from qa_lib.trust.consistency.coefficient_table import coefficient_table, is_admissible, is_converged
+from qa_lib.trust.consistency.coefficients import Coefficient
+from qa_lib.trust.consistency.items import item_analysis
+from qa_lib.trust.consistency.omega import omega_coefficient
+from qa_lib.trust.consistency.ordinal_reliability import MOST_LEVELS, Respondents, not_ordinal, ordinal_coefficients
+from qa_lib.trust.consistency.schmid_leiman import SINGULAR, instrument_coefficients
 
 __all__ = ["Reliability", "reliability"]
 

@@ -13,7 +13,7 @@ from qa_lib.errors import ModelError, ResponseError
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.moments import as_moments
 from qa_lib.trust.dimensionality import SINGULAR, Basis, basis_correlation
-from qa_lib.trust.extraction import LOWEST_UNIQUENESS, smc
+from qa_lib.trust.structure.extraction import LOWEST_UNIQUENESS, smc
 
 Communality = Literal["one_factor", "smc"]
 MAX_STEPS = 200

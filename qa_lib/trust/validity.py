@@ -11,11 +11,11 @@ import pandas as pd
 from scipy.stats import norm
 
 from qa_lib.errors import ModelError, ResponseError
+from qa_lib.models.after.standardize import row_values
 from qa_lib.models.constraints import complex_jacobian
 from qa_lib.models.fit import cfa
 from qa_lib.models.parameters import ParameterTable
 from qa_lib.models.solution import ModelFit
-from qa_lib.models.standardize import row_values
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.resample import bootstrap_moments
 from qa_lib.trust.common_method import marker_check, one_factor_check

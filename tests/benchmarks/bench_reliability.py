@@ -17,7 +17,7 @@ import pandas as pd
 
 import qa_lib as qa
 from qa_lib.sufficient.resample import bootstrap_moments
-from qa_lib.trust.coefficients import alpha
+from qa_lib.trust.consistency.coefficients import alpha
 
 N_BOOT = 1000
 ITEMS = ["N1", "N2", "N3", "N4", "N5"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from qa_lib.operations.circle import ServiceCircle, service_circle
-from qa_lib.operations.kpi_spec import Kpi, KpiSpec, read_kpi_spec
+from qa_lib.operations.kpi.kpi_spec import Kpi, KpiSpec, read_kpi_spec
 from qa_lib.operations.kpis import Kpis, kpi_cases, kpis
 from qa_lib.operations.scorecards import Scorecards, score_contacts
 from qa_lib.report import charts, display

@@ -6,7 +6,7 @@ from math import ceil
 
 import pandas as pd
 
-from qa_lib.operations.kpi_spec import Kpi, read_kpi_spec
+from qa_lib.operations.kpi.kpi_spec import Kpi, read_kpi_spec
 from qa_lib.operations.kpis import kpi_cases
 from qa_lib.report import charts, display
 from qa_lib.report import charts_operations as drawings

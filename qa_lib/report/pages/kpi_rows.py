@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qa_lib.operations.kpi_spec import Kpi, KpiSpec, read_kpi_spec
+from qa_lib.operations.kpi.kpi_spec import Kpi, KpiSpec, read_kpi_spec
 from qa_lib.operations.kpis import Kpis
 from qa_lib.report.pages import records
 from qa_lib.report.pages.page import ReportPage

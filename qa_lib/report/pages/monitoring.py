@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from qa_lib.operations.kpi_estimates import mean
+from qa_lib.operations.kpi.kpi_estimates import mean
 from qa_lib.operations.scorecards import Scorecards, band_of, once_per_contact, score_contacts
 from qa_lib.report import charts, display
 from qa_lib.report.pages import records

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from qa_lib.operations.completion import completion
-from qa_lib.operations.kpi_spec import Kpi
+from qa_lib.operations.kpi.completion import completion
+from qa_lib.operations.kpi.kpi_spec import Kpi
 from qa_lib.operations.kpis import Kpis, pareto
 from qa_lib.report import charts_operations as charts
 from qa_lib.report import display

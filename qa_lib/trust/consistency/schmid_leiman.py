@@ -9,9 +9,9 @@ import numpy as np
 
 from qa_lib.errors import DataWarning, InadmissibleWarning, NotConvergedWarning
 from qa_lib.models.constraints import complex_jacobian
-from qa_lib.trust.coefficients import Coefficient, delta_error
-from qa_lib.trust.extraction import extract
-from qa_lib.trust.rotation import rotate
+from qa_lib.trust.consistency.coefficients import Coefficient, delta_error
+from qa_lib.trust.structure.extraction import extract
+from qa_lib.trust.structure.rotation import rotate
 
 SINGULAR = 1e-10
 

@@ -11,9 +11,9 @@ from qa_lib.models.discrepancy import Evaluation
 from qa_lib.models.implied import build_blocks
 from qa_lib.models.inference import ChiSquare
 from qa_lib.models.measures import ROBUST, plain_measures, robust_measures, scaled_measures
-from qa_lib.models.ordinal import Layout, OrdinalObjective, OrdinalStatistics
-from qa_lib.models.ordinal_data import Variables, collect_ordinal
-from qa_lib.models.ordinal_tests import baseline_test, correlation_srmr, correlation_tests, robust_results
+from qa_lib.models.ordinal.ordinal import Layout, OrdinalObjective, OrdinalStatistics
+from qa_lib.models.ordinal.ordinal_data import Variables, collect_ordinal
+from qa_lib.models.ordinal.ordinal_tests import baseline_test, correlation_srmr, correlation_tests, robust_results
 from qa_lib.models.parameters import ParameterTable, build_table, exogenous_names, variable_names
 from qa_lib.models.syntax import Syntax
 

@@ -6,11 +6,11 @@ import numpy as np
 from scipy.linalg import null_space
 
 from qa_lib.errors import ModelError
+from qa_lib.models.after.standardize import row_values
 from qa_lib.models.continuous import scaling_trace
 from qa_lib.models.inference import score_products
-from qa_lib.models.ordinal_tests import statistic_products
+from qa_lib.models.ordinal.ordinal_tests import statistic_products
 from qa_lib.models.solution import ModelFit
-from qa_lib.models.standardize import row_values
 
 
 def bentler_2001(restricted: ModelFit, free: ModelFit) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from qa_lib.errors import DataWarning, ResponseError
-from qa_lib.operations.kpi_spec import KpiSpec, Table
+from qa_lib.operations.kpi.kpi_spec import KpiSpec, Table
 
 LEDGER_COLUMNS = ["file", "row", "column", "before", "after", "reason", "count"]
 _OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})\s*$"

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from qa_lib.effects.pls_algorithm import Scheme, estimate
-from qa_lib.effects.pls_model import PlsModel
+from qa_lib.effects.composites.pls_algorithm import Scheme, estimate
+from qa_lib.effects.composites.pls_model import PlsModel
 from qa_lib.errors import ModelError
 from qa_lib.results import Provenance, Result
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from qa_lib.errors import ModelError
 from qa_lib.models.inference import constrained_inverse
-from qa_lib.models.ordinal_diagnostics import ordinal_residual_errors
+from qa_lib.models.ordinal.ordinal_diagnostics import ordinal_residual_errors
 from qa_lib.models.patterns import moment_information
 from qa_lib.models.saturated import endogenous_moments
 

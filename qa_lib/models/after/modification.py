@@ -12,10 +12,10 @@ import pandas as pd
 from scipy.stats import chi2
 
 from qa_lib.errors import ModelError
+from qa_lib.models.after.standardize import row_values
 from qa_lib.models.discrepancy import Evaluation
 from qa_lib.models.implied import Block, build_blocks, fill
 from qa_lib.models.parameters import Parameter, ParameterTable
-from qa_lib.models.standardize import row_values
 
 if TYPE_CHECKING:
     from qa_lib.models.solution import ModelFit

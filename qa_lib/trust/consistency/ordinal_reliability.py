@@ -21,7 +21,7 @@ from qa_lib.sufficient.bivariate import (
 from qa_lib.sufficient.latent import TablePairs
 from qa_lib.sufficient.moments import Moments
 from qa_lib.sufficient.twostep import threshold_influence
-from qa_lib.trust.coefficients import Coefficient, alpha
+from qa_lib.trust.consistency.coefficients import Coefficient, alpha
 
 MOST_LEVELS = 11  # a scale from 0 to 10
 

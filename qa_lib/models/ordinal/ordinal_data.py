@@ -10,7 +10,7 @@ import pandas as pd
 
 from qa_lib.errors import ModelError
 from qa_lib.models.observed import Sample, collect
-from qa_lib.models.ordinal import OrdinalStatistics
+from qa_lib.models.ordinal.ordinal import OrdinalStatistics
 from qa_lib.sufficient.conditional import conditional_moments
 from qa_lib.sufficient.ordinal import ordinal_moments
 

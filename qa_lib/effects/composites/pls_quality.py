@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from qa_lib.effects.pls_algorithm import Estimates, inverse
-from qa_lib.effects.pls_model import PlsModel
+from qa_lib.effects.composites.pls_algorithm import Estimates, inverse
+from qa_lib.effects.composites.pls_model import PlsModel
 
 
 def alpha(correlation: np.ndarray, model: PlsModel) -> np.ndarray:

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from qa_lib.errors import ModelError, NotConvergedWarning
-from qa_lib.models.batched import Stack, fit_many
+from qa_lib.models.after.batched import Stack, fit_many
 from qa_lib.models.constraints import evaluate_defined
 from qa_lib.models.estimate import solve
 from qa_lib.models.implied import build_blocks

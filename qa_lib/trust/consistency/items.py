@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.sufficient.moments import Moments
-from qa_lib.trust.coefficients import alpha
+from qa_lib.trust.consistency.coefficients import alpha
 
 ITEM_COLUMNS = [
     "dimension",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from qa_lib.trust.coefficients import Coefficient, feldt_interval, fisher_interval, log_interval
+from qa_lib.trust.consistency.coefficients import Coefficient, feldt_interval, fisher_interval, log_interval
 
 NOTES = {
     "too_few_items": "fewer than two items vary, or too few items for so many factors",

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from qa_lib.effects.pls_model import PlsModel
+from qa_lib.effects.composites.pls_model import PlsModel
 
 Scheme = Literal["path", "factor", "centroid"]
 MAX_ITERATIONS = 1000
@@ -60,7 +60,7 @@ def estimate(
     orientation : (p, k) weights of proxies with which the constructs shall correlate positively, which settles the
         signs PLS leaves open; the sums of the items when not given
 
-    >>> from qa_lib.effects.pls_model import parse_model
+    >>> from qa_lib.effects.composites.pls_model import parse_model
     >>> r = np.array([[[1, .5, .4], [.5, 1, .4], [.4, .4, 1]]])
     >>> estimate(r, parse_model("F =~ a + b; y ~ F")).paths[0, 0, 1].round(4)
     np.float64(0.4619)

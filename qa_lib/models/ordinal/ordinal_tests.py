@@ -6,7 +6,7 @@ import numpy as np
 
 from qa_lib.models.discrepancy import Evaluation
 from qa_lib.models.inference import ChiSquare, constrained_inverse
-from qa_lib.models.ordinal import OrdinalObjective
+from qa_lib.models.ordinal.ordinal import OrdinalObjective
 
 
 def robust_results(objective: OrdinalObjective, at: Evaluation, mapping: np.ndarray) -> tuple[np.ndarray, ChiSquare]:

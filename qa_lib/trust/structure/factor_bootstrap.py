@@ -15,11 +15,11 @@ from qa_lib.errors import EmptyCategoryWarning, ResponseError
 from qa_lib.sufficient.moments import Moments, moments
 from qa_lib.sufficient.ordinal import polychoric
 from qa_lib.sufficient.resample import bootstrap_blocks, bootstrap_counts
-from qa_lib.trust.coefficients import to_correlation
+from qa_lib.trust.consistency.coefficients import to_correlation
 from qa_lib.trust.dimensionality import SINGULAR
-from qa_lib.trust.extraction import Method, extract
 from qa_lib.trust.retention import random_correlations
-from qa_lib.trust.rotation import Rotated, Rotation, rotate_from
+from qa_lib.trust.structure.extraction import Method, extract
+from qa_lib.trust.structure.rotation import Rotated, Rotation, rotate_from
 
 
 @dataclass(frozen=True, slots=True)

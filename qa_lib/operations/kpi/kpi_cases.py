@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from qa_lib.operations import kpi_estimates as numbers
-from qa_lib.operations.kpi_spec import Kpi, KpiSpec
-from qa_lib.operations.kpi_tables import enter
+from qa_lib.operations.kpi import kpi_estimates as numbers
+from qa_lib.operations.kpi.kpi_spec import Kpi, KpiSpec
+from qa_lib.operations.kpi.kpi_tables import enter
 
 _HOUR = {"seconds": 3600.0, "minutes": 60.0, "hours": 1.0, "days": 1 / 24}
 

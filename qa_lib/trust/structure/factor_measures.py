@@ -9,8 +9,8 @@ import pandas as pd
 from scipy.stats import chi2
 
 from qa_lib.models.indices import rmsea_interval
-from qa_lib.trust.extraction import LOWEST_UNIQUENESS
-from qa_lib.trust.rotation import explained
+from qa_lib.trust.structure.extraction import LOWEST_UNIQUENESS
+from qa_lib.trust.structure.rotation import explained
 
 ScoreMethod = Literal["regression", "bartlett", "ten_berge"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.errors import ResponseError
-from qa_lib.operations.kpi_spec import Kpi
+from qa_lib.operations.kpi.kpi_spec import Kpi
 from qa_lib.study.dates import labels, span, unit_of
 
 UNITS = {"D": "day", "W": "week", "M": "month", "Q": "quarter", "Y": "year"}

@@ -10,8 +10,8 @@ from warnings import warn
 import numpy as np
 import pandas as pd
 
-from qa_lib.effects.pls_model import PlsModel
-from qa_lib.effects.pls_table import tabulate
+from qa_lib.effects.composites.pls_model import PlsModel
+from qa_lib.effects.composites.pls_table import tabulate
 from qa_lib.errors import DataWarning, ModelError
 from qa_lib.results import Provenance, Result
 

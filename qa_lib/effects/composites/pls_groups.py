@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from qa_lib.effects.pls_algorithm import Estimates, estimate
-from qa_lib.effects.pls_table import LABELS, path_labels
+from qa_lib.effects.composites.pls_algorithm import Estimates, estimate
+from qa_lib.effects.composites.pls_table import LABELS, path_labels
 from qa_lib.effects.rows import percentile_interval
 from qa_lib.errors import ModelError
 from qa_lib.results import Provenance, Result

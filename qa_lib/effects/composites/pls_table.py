@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from qa_lib.effects.pls_algorithm import Estimates
-from qa_lib.effects.pls_model import PlsModel
-from qa_lib.effects.pls_quality import (
+from qa_lib.effects.composites.pls_algorithm import Estimates
+from qa_lib.effects.composites.pls_model import PlsModel
+from qa_lib.effects.composites.pls_quality import (
     alpha,
     average_variance_extracted,
     composite_reliability,

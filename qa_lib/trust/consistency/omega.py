@@ -10,7 +10,7 @@ import pandas as pd
 from qa_lib.errors import DataWarning, InadmissibleWarning, NotConvergedWarning, QaWarning
 from qa_lib.models.fit import cfa
 from qa_lib.models.solution import ModelFit
-from qa_lib.trust.coefficients import Coefficient, delta_error
+from qa_lib.trust.consistency.coefficients import Coefficient, delta_error
 
 
 def one_factor_ml(cov: np.ndarray, n: float) -> ModelFit:

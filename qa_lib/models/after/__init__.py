@@ -1,0 +1,1 @@
+"""What follows a fit: standardised values, residuals, modification indices, bootstrap, differences."""

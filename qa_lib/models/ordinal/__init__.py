@@ -1,0 +1,1 @@
+"""Models of ordinal items: data, estimation, tests and diagnostics of their own."""

@@ -1,0 +1,1 @@
+"""The coefficients behind reliability."""
