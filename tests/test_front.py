@@ -125,3 +125,21 @@ def test_without_an_earlier_report_nothing_is_restated(page, shown, tmp_path, mo
     monkeypatch.setattr(changed, "reports_folder", lambda study: tmp_path)
     front.restatement(page, front.headline(page))
     assert not shown["paragraphs"]
+
+
+@pytest.mark.parametrize(("width", "key"), [(0.001, "work_on"), (0.3, "work_on_likely")])
+def test_priorities_are_named_as_surely_as_their_intervals_allow(page, width, key):
+    importance, performance = pd.Series([0.5, 0.2, 0.2, 0.1]), pd.Series([50.0, 70.0, 72.0, 74.0])
+    positions = pd.DataFrame(
+        {
+            "label": list("abcd"),
+            "importance": importance,
+            "importance_low": importance - width,
+            "importance_high": importance + width,
+            "performance": performance,
+            "performance_low": performance - 100 * width,
+            "performance_high": performance + 100 * width,
+            "rank_low": [1, 2, 2, 4],
+        }
+    )
+    assert why._priorities(page, positions) == page.text(key, dimensions="a")

@@ -56,6 +56,12 @@ def test_a_fit_gives_what_data_give(hs):
     assert from_fit.glance()["cfi_one_factor"].item() < from_fit.glance()["cfi_model"].item()
 
 
+def test_without_resamples_there_are_no_intervals_of_htmt(hs):
+    found, drawn = validity(hs, HS, n_boot=0), validity(hs, HS, n_boot=10)
+    assert found.htmt_intervals["conf_low"].isna().all()
+    pd.testing.assert_frame_equal(found.htmt, drawn.htmt)
+
+
 def test_moments_give_no_bootstrap_but_the_same_estimates(hs):
     items = [item for chosen in HS.values() for item in chosen]
     found, expected = validity(as_moments(hs, items), HS), validity(hs, HS, n_boot=10)

@@ -89,6 +89,10 @@ class Text:
             return "–"
         return f"{self.number(low, digits)} {self('to')} {self.number(high, digits)}"
 
+    def ranks(self, low: float, high: float) -> str:
+        """A range of ranks, or the one rank it holds."""
+        return self.count(low) if low == high else self.interval(low, high, 0)
+
     def p_value(self, p: float | None) -> str:
         if p is None or p != p:
             return "–"

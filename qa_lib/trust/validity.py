@@ -128,7 +128,7 @@ def validity(
 
     fit_or_data : a fitted single-group CFA, or data (DataFrame; Moments and covariances give no bootstrap) with
     ``dimensions``, items by dimension. CR and AVE carry delta-method intervals. HTMT's bootstrap draws respondents with
-    their weights.
+    their weights; ``n_boot=0`` leaves its intervals out.
     criterion : a column of the data that the dimensions should go with; their scores' correlations with it.
     marker : a column unrelated to the dimensions by theory; the scores' correlations adjusted for it (Lindell and
         Whitney 2001). weights : respondents' weights, when data are given.
@@ -234,7 +234,7 @@ def _htmt(
     sample, names = fit.samples[0], list(dimensions)
     first, second = np.triu_indices(len(names), 1)
     resampled = None
-    if sample.rows is not None:
+    if sample.rows is not None and n_boot:
         _, covs = bootstrap_moments(np.asarray(sample.rows), n_boot, seed, weights=sample.weights)
         resampled = _correlation(covs)
     r, tables, rows = _correlation(np.asarray(sample.cov)), {}, []

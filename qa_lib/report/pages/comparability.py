@@ -80,14 +80,15 @@ def _step_table(page: ReportPage, comparison: Comparison) -> None:
     display.paragraph(
         text("means_comparable" if comparison.supports_means else f"means_not_comparable_{comparison.kind}")
     )
-    table = comparison.result.tidy()
+    table, kind = comparison.result.tidy(), comparison.result.indices
+    cfi, rmsea = (table[name if kind == "standard" else f"{name}_{kind}"] for name in ("cfi", "rmsea"))
     rows = pd.DataFrame(
         {
             text("step"): [text(f"step_{name}") for name in table["term"]],
             "χ²": table.get("chisq_scaled", table["chisq"]).map(lambda value: text.number(value, 1)),
             text("df"): table["df"].map(text.count),
-            text("measure_cfi"): table["cfi"].map(lambda value: text.number(value, 3)),
-            text("measure_rmsea"): table["rmsea"].map(lambda value: text.number(value, 3)),
+            text("measure_cfi"): cfi.map(lambda value: text.number(value, 3)),
+            text("measure_rmsea"): rmsea.map(lambda value: text.number(value, 3)),
             text("delta_cfi"): table["delta_cfi"].map(lambda value: text.signed(value, 3)),
             text("delta_rmsea"): table["delta_rmsea"].map(lambda value: text.signed(value, 3)),
             text("p_difference"): table["p_value"].map(text.p_value),

@@ -173,7 +173,7 @@ def importance(page: ReportPage, found: Drivers | None) -> None:
             text.percent(row["share"]),
             percents(page, row, "share_low", "share_high"),
             text.count(row["rank"]),
-            text.interval(row["rank_low"], row["rank_high"], 0),
+            text.ranks(row["rank_low"], row["rank_high"]),
             text.percent(row["p_first"]),
         ]
         for _, row in table.iterrows()

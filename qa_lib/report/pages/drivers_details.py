@@ -270,7 +270,7 @@ def robust(page: ReportPage, found: Drivers | None) -> None:
             text.percent(row["estimate"]),
             percents(page, row, "share_low", "share_high"),
             text.count(row["rank"]),
-            text.interval(row["rank_low"], row["rank_high"], 0),
+            text.ranks(row["rank_low"], row["rank_high"]),
             text.percent(row["kept"]),
         ]
         for _, row in table.iterrows()

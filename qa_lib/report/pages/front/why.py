@@ -62,8 +62,13 @@ def _priorities(page: ReportPage, positions: pd.DataFrame) -> str:
         return page.text("work_on_undecided")
     more_important = positions["importance"] > positions["importance"].mean()
     weaker = positions["performance"] < positions["performance"].mean()
-    named = positions[more_important & weaker].sort_values("importance", ascending=False)["label"]
-    return page.text("work_on", dimensions=page.text.join(list(named))) if len(named) else page.text("work_on_none")
+    weak = positions[more_important & weaker].sort_values("importance", ascending=False)
+    if weak.empty:
+        return page.text("work_on_none")
+    surely_important = weak["importance_low"] > positions["importance"].mean()
+    surely_weak = weak["performance_high"] < positions["performance"].mean()
+    key = "work_on" if (surely_important & surely_weak).all() else "work_on_likely"
+    return page.text(key, dimensions=page.text.join(list(weak["label"])))
 
 
 def _actions(page: ReportPage, table: pd.DataFrame) -> None:
