@@ -298,3 +298,14 @@ def test_an_action_of_long_ago_is_judged_on_the_page_of_a_week_as_on_that_of_its
     )
     assert week["verdict"] == month["verdict"] != "too_early"
     assert week["estimate"] == pytest.approx(month["estimate"])
+
+
+def test_agents_stand_in_league_tables_of_their_own(monkeypatch):
+    page = open_page(DEMO, "2026-10", answers=False)
+    captions = []
+    monkeypatch.setattr(display, "table", lambda frame, *_, **__: captions.append(next(iter(frame))))
+    monkeypatch.setattr(display, "heading", lambda *_: None)
+    spec = kpi_rows.spec_of(page)
+    branches.compared(page, kpi_rows.tables(page, spec), spec)
+    assert page.text("mon_agent") in captions
+    assert captions.index(page.text("mon_agent")) > captions.index("Branch")

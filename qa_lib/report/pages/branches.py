@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import pandas as pd
 
 from qa_lib.operations.circle import ServiceCircle, service_circle
@@ -18,6 +21,16 @@ from qa_lib.tracking.composite import Composite, composite
 from qa_lib.tracking.league import LeagueTable, league_table
 from qa_lib.tracking.system import Node, read_system
 
+AGENT = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What a league table compares: what such a unit is called, and each one's name."""
+
+    name: str
+    label: Callable[[object], str]
+
 
 def compared(page: ReportPage, tables: dict[str, pd.DataFrame], spec: KpiSpec | None) -> None:
     """League tables of the survey and of the operations records, and the indicator system, over the study's units."""
@@ -30,7 +43,7 @@ def compared(page: ReportPage, tables: dict[str, pd.DataFrame], spec: KpiSpec | 
     if len(page.data):
         scored = answered(page, column)
         shown = scored[scored[column].isin(page.shown_groups(column))]
-        _league(page, segment, page.attempt(league_table, shown, column, "score", minimum_cell=minimum))
+        _league(page, _units(page, segment), page.attempt(league_table, shown, column, "score", minimum_cell=minimum))
         if hidden := scored[column].nunique() - shown[column].nunique():
             display.paragraph(page.text("hidden_small", n=hidden, minimum=minimum), "note")
     for kpi in watched(spec, tables):
@@ -38,13 +51,33 @@ def compared(page: ReportPage, tables: dict[str, pd.DataFrame], spec: KpiSpec | 
         if cases is not None and column in cases:
             name = page.text("league_kept", kpi=page.text.of(kpi.name, kpi.id))
             cases = cases.astype({"met": float})
-            _league(page, segment, page.attempt(league_table, cases, column, "met", minimum_cell=minimum), name)
+            found = page.attempt(league_table, cases, column, "met", minimum_cell=minimum)
+            _league(page, _units(page, segment), found, name)
+    _agents(page, tables, spec)
     root = system(page)
     if root is not None and len(page.data):
         found = page.attempt(kpis, tables, _only(spec, root.leaves()), by=column, period=page.period)
         if found is not None:
             page.section("system_section")
             _system(page, segment, page.attempt(composite, spec=root, **indicator_values(page, root, segment, found)))
+
+
+def _agents(page: ReportPage, tables: dict[str, pd.DataFrame], spec: KpiSpec | None) -> None:
+    """League tables of agents on the watched KPIs, where records name who did the work."""
+    for kpi in watched(spec, tables):
+        if AGENT not in tables[kpi.table]:
+            continue
+        cases = page.attempt(kpi_cases, tables, spec, kpi.id, period=page.period)
+        if cases is None or AGENT not in cases:
+            continue
+        cases = cases.astype({"met": float})
+        found = page.attempt(league_table, cases, AGENT, "met", minimum_cell=page.study.spec.minimum_cell)
+        _league(
+            page,
+            Units(page.text("mon_agent"), str),
+            found,
+            page.text("league_kept", kpi=page.text.of(kpi.name, kpi.id)),
+        )
 
 
 def watched(spec: KpiSpec | None, tables: dict[str, pd.DataFrame]) -> list[Kpi]:
@@ -77,7 +110,11 @@ def answered(page: ReportPage, column: str) -> pd.DataFrame:
     return kept.assign(score=page.scores(page.data).mean(axis=1))
 
 
-def _league(page: ReportPage, segment: Segment, found: LeagueTable | None, share: str = "") -> None:
+def _units(page: ReportPage, segment: Segment) -> Units:
+    return Units(page.text.of(segment.name, segment.id), lambda value: page.segment_label(segment.id, value))
+
+
+def _league(page: ReportPage, units: Units, found: LeagueTable | None, share: str = "") -> None:
     """Shrunken means with intervals and rank intervals, whether units differ at all, and what is hidden.
 
     ``share`` names a share of cases (0–1); else the survey's index is shown.
@@ -87,8 +124,8 @@ def _league(page: ReportPage, segment: Segment, found: LeagueTable | None, share
     text = page.text
     name, show = share or page.index_name, text.percent if share else text.number
     table = found.tidy()
-    labels = [page.segment_label(segment.id, unit) for unit in table["term"]]
-    display.heading(text("league_heading", name=name, segment=text.of(segment.name, segment.id)), f"league-{name}", 3)
+    labels = [units.label(unit) for unit in table["term"]]
+    display.heading(text("league_heading", name=name, segment=units.name), f"league-{units.name}-{name}", 3)
     display.paragraph(_differ(page, found, labels))
     if not share:
         now, own = interval_columns(table, labels), interval_columns(table.assign(estimate=table["mean"]), labels)
@@ -97,7 +134,7 @@ def _league(page: ReportPage, segment: Segment, found: LeagueTable | None, share
         display.figure(charts.scores(now, own, None, words), alt)
     rows = pd.DataFrame(
         {
-            text.of(segment.name, segment.id): labels,
+            units.name: labels,
             text("ops_cases"): table["n"].map(text.count),
             text("league_shrunken"): table["estimate"].map(show),
             text("interval_95"): [
