@@ -123,14 +123,15 @@ def _league(page: ReportPage, units: Units, found: LeagueTable | None, share: st
         return
     text = page.text
     name, show = share or page.index_name, text.percent if share else text.number
+    what = {"name": name, "segment": units.name}
     table = found.tidy()
     labels = [units.label(unit) for unit in table["term"]]
-    display.heading(text("league_heading", name=name, segment=units.name), f"league-{units.name}-{name}", 3)
+    display.heading(text("league_heading", **what), f"league-{units.name}-{name}", 3)
     display.paragraph(_differ(page, found, labels))
     if not share:
         now, own = interval_columns(table, labels), interval_columns(table.assign(estimate=table["mean"]), labels)
         words = {"now": text("league_shrunken"), "before": text("league_own_mean"), "axis": name}
-        alt = text("alt_league", name=name, first=labels[0], last=labels[-1])
+        alt = text("alt_league", **what, first=labels[0], last=labels[-1])
         display.figure(charts.scores(now, own, None, words), alt)
     rows = pd.DataFrame(
         {
@@ -146,7 +147,7 @@ def _league(page: ReportPage, units: Units, found: LeagueTable | None, share: st
             text("ops_rank_interval"): _rank_intervals(page, table),
         }
     )
-    display.table(rows, text("caption_league", name=name))
+    display.table(rows, text("caption_league", **what))
     if found.hidden:
         display.paragraph(text("hidden_small", n=len(found.hidden), minimum=found.minimum_cell), "note")
 
