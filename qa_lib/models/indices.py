@@ -82,7 +82,12 @@ def _noncentrality(statistic: float, df: float, probability: float) -> float:
 
 def rmsea_close(chisq: float, df: float, n: float, n_groups: int = 1, c: float = 1.0, h0: float = 0.05) -> float:
     """p of the test that the RMSEA is at most ``h0``, Browne and Cudeck (1992); ``c`` as for :func:`rmsea`."""
-    return np.nan if df <= 0 else float(ncx2.sf(chisq / c, df, n * df * h0**2 / (c * n_groups)))
+    if df <= 0:
+        return np.nan
+    statistic, noncentrality = chisq / c, n * df * h0**2 / (c * n_groups)
+    if statistic < noncentrality:  # where the survival function of ncx2 overflows when the statistic is near zero
+        return 1 - float(chndtr(statistic, df, noncentrality))
+    return float(ncx2.sf(statistic, df, noncentrality))
 
 
 def srmr(

@@ -163,8 +163,7 @@ def _may_be_personal(column: pd.Series) -> bool:
 def hashed_ids(ids: pd.Series) -> pd.Series:
     """Keyed hashes of ids, missing where they are: the same id is the same hash for whoever holds the same key."""
     where, distinct = _factorized(ids)
-    key = hash_key() if distinct else b""
-    hashes = [keyed_hash(text, key) for text in distinct]
+    hashes = keyed_hashes(distinct, hash_key()) if distinct else []
     return pd.Series(np.array([*hashes, None], dtype=object)[where], index=ids.index)
 
 
@@ -180,7 +179,18 @@ def keyed_hash(text: str, key: bytes) -> str:
     >>> keyed_hash("R_1", b"a key of 16 bytes") == keyed_hash("R_1", b"a key of 16 bytes")
     True
     """
-    return hmac.digest(key, text.encode(), "sha256").hex()[:_DIGITS]
+    return keyed_hashes([text], key)[0]
+
+
+def keyed_hashes(texts: Iterable[str], key: bytes) -> list[str]:
+    """``keyed_hash`` of each text. The key is prepared once and copied: of ids there are millions."""
+    prepared = hmac.new(key, digestmod="sha256")
+    hashes = []
+    for text in texts:
+        code = prepared.copy()
+        code.update(text.encode())
+        hashes.append(code.hexdigest()[:_DIGITS])
+    return hashes
 
 
 def hash_key() -> bytes:

@@ -1,0 +1,164 @@
+"""Growth beyond one machine's comfort: time and memory of ``qa report`` for 10⁵, 10⁶ and 10⁷ responses in monthly files.
+
+``python tests/benchmarks/bench_growth.py [RESPONSES …] [--months 12] [--branches 20] [--missing 0.01] [--lang en zh]``
+writes a study of so many responses to 22 five-level items and one on satisfaction, a parquet file a month, drawn from
+the demo's population, and renders its newest month: first with nothing under ``data/processed``, then once more with
+it. Memory is the largest sum over all processes of the run: resident (what two share counts twice) and proportional
+(what they share counts once).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from qa_lib.simulation import Population
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "data" / "raw" / "demo"
+ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+ROWS_PER_GROUP = 131_072
+OUTCOMES = ("satisfaction",)
+
+
+def write_study(root: Path, n: int, months: int, branches: int, missing: float = 0.0, seed: int = 1) -> Path:
+    """A study of ``n`` responses in ``months`` parquet files: date, respondent, branch and items as int8."""
+    study = root / "data" / "raw" / f"growth_{n}"
+    (study / "responses").mkdir(parents=True)
+    instrument = yaml.safe_load((DEMO / "instrument.yaml").read_text(encoding="utf-8"))
+    kept = [item for item in instrument["items"] if "outcome" not in item or item["id"] in OUTCOMES]
+    instrument = {key: value for key, value in instrument.items() if key != "attention_checks"} | {"items": kept}
+    spec = {
+        "title": {"en": "Growth (simulated)", "zh": "规模测试（模拟数据）"},
+        "simulated": True,
+        "period": {"column": "date"},
+        "segments": [{"id": "branch", "name": {"en": "Branch", "zh": "网点"}, "columns": ["branch"]}],
+        "targets": {"rater_index": 70},
+    }
+    for name, content in (("study.yaml", spec), ("instrument.yaml", instrument)):
+        (study / name).write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    population = Population.model_validate(yaml.safe_load((DEMO / "population.yaml").read_text())["survey"])
+    rng = np.random.default_rng(seed)
+    names = [item for item in population.items if item in {entry["id"] for entry in kept}]
+    for place, month in enumerate(pd.period_range(end="2026-10", periods=months, freq="M")):
+        rows = n // months + (place < n % months)
+        table = draw_month(population, names, month, rows, branches, missing, rng)
+        pq.write_table(table, study / "responses" / f"{month}.parquet", row_group_size=ROWS_PER_GROUP)
+    return study
+
+
+def draw_month(
+    population: Population,
+    names: list[str],
+    month: pd.Period,
+    n: int,
+    branches: int,
+    missing: float,
+    rng: np.random.Generator,
+) -> pa.Table:
+    """A month of the population's answers; branches differ a little, and so do months."""
+    branch = rng.integers(branches, size=n)
+    shift = np.random.default_rng(branches).normal(0, 0.15, branches)[branch] + 0.05 * np.sin(month.ordinal)
+    root = np.linalg.cholesky(population.correlation().to_numpy())
+    factors = dict(zip(population.dimensions, (rng.standard_normal((n, len(root))) @ root.T + shift[:, None]).T))
+    paths, cov = population.structural["satisfaction"], population.factor_cov()
+    slopes = np.array(list(paths.values()))
+    explained = slopes @ cov.loc[list(paths), list(paths)].to_numpy() @ slopes
+    factors["satisfaction"] = sum(slope * factors[name] for name, slope in paths.items()) + np.sqrt(
+        1 - explained
+    ) * rng.standard_normal(n)
+    columns = {
+        "date": pa.array(
+            np.datetime64(month.start_time, "s") + np.sort(rng.integers(month.days_in_month * 86400, size=n))
+        ),
+        "respondent": pa.array(np.char.add(f"{month}-", np.arange(n).astype(str))),
+        "branch": pa.array(np.array([f"branch_{place:04d}" for place in range(branches)])[branch]),
+    }
+    for name in names:
+        factor, item, scale = population.items[name]
+        latent = item.loading * factors[factor] + item.level + np.sqrt(1 - item.loading**2) * rng.standard_normal(n)
+        answer = (scale.first + np.searchsorted(scale.thresholds, latent)).astype(np.int8)
+        columns[name] = pa.array(answer, mask=rng.random(n) < missing if missing else None)
+    return pa.table(columns)
+
+
+def measured_report(study: Path, period: str, languages: list[str], extra: list[str]) -> dict[str, float | str]:
+    """Wall and CPU seconds of ``qa report`` and the largest memory (MiB) of all its processes together."""
+    command = [sys.executable, "-m", "qa_lib", "report", str(study), "--period", period, *extra]
+    command += [word for lang in languages for word in ("--lang", lang)]
+    started = time.perf_counter()
+    run = subprocess.Popen(command, env=ENVIRONMENT, cwd=study.parents[2], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True)  # fmt: skip
+    peaks = {"resident": 0.0, "proportional": 0.0, "shared_memory": 0.0}
+    while run.poll() is None:
+        for name, value in memory_of(run.pid).items():
+            peaks[name] = max(peaks[name], value)
+        time.sleep(0.2)
+    said = run.stdout.read()
+    if run.returncode:
+        raise SystemExit(said)
+    return {"seconds": time.perf_counter() - started, **peaks, "said": said}
+
+
+def memory_of(pid: int) -> dict[str, float]:
+    """Memory in MiB of a process and all it started, now; a process that ends meanwhile counts nothing."""
+    total = {"resident": 0.0, "proportional": 0.0}
+    try:
+        parent = psutil.Process(pid)
+        family = [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return total
+    for process in family:
+        try:
+            full = process.memory_full_info()
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        total["resident"] += full.rss / 2**20
+        total["proportional"] += full.pss / 2**20
+    return total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("responses", type=float, nargs="*", default=[1e5])
+    parser.add_argument("--months", type=int, default=12)
+    parser.add_argument("--branches", type=int, default=20)
+    parser.add_argument("--missing", type=float, default=0.01)
+    parser.add_argument("--lang", nargs="+", default=["en"])
+    parser.add_argument("--folder", type=Path, help="keep the studies here")
+    given, extra = parser.parse_known_args()
+    root = given.folder or Path(tempfile.mkdtemp(prefix="growth-"))
+    try:
+        for n in map(int, given.responses):
+            study = root / "data" / "raw" / f"growth_{n}"
+            if not study.exists():
+                started = time.perf_counter()
+                write_study(root, n, given.months, given.branches, given.missing)
+                print(f"{n:,} responses written in {time.perf_counter() - started:.0f} s", flush=True)
+            for state in ("first", "again"):
+                found = measured_report(study, "2026-10", given.lang, ["--force", *extra])
+                print(
+                    f"{n:>12,} responses, {state}: {found['seconds']:.1f} s; peak {found['proportional']:.0f} MiB "
+                    f"proportional, {found['resident']:.0f} MiB resident\n{found['said']}",
+                    flush=True,
+                )
+    finally:
+        if given.folder is None:
+            shutil.rmtree(root)
+
+
+if __name__ == "__main__":
+    main()
