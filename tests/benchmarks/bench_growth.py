@@ -1,6 +1,6 @@
-"""Growth beyond one machine's comfort: time and memory of ``qa report`` for 10⁵, 10⁶ and 10⁷ responses in monthly files.
+"""Time and memory of ``qa report`` for 10⁵, 10⁶ and 10⁷ responses in monthly files.
 
-``python tests/benchmarks/bench_growth.py [RESPONSES …] [--months 12] [--branches 20] [--missing 0.01] [--lang en zh]``
+``python tests/benchmarks/bench_growth.py [RESPONSES …] [--months 12] [--branches 20] [--missing 0.01] [--lang en]``
 writes a study of so many responses to 22 five-level items and one on satisfaction, a parquet file a month, drawn from
 the demo's population, and renders its newest month: first with nothing under ``data/processed``, then once more with
 it. Memory is the largest sum over all processes of the run: resident (what two share counts twice) and proportional
@@ -73,7 +73,8 @@ def draw_month(
     branch = rng.integers(branches, size=n)
     shift = np.random.default_rng(branches).normal(0, 0.15, branches)[branch] + 0.05 * np.sin(month.ordinal)
     root = np.linalg.cholesky(population.correlation().to_numpy())
-    factors = dict(zip(population.dimensions, (rng.standard_normal((n, len(root))) @ root.T + shift[:, None]).T))
+    scores = rng.standard_normal((n, len(root))) @ root.T + shift[:, None]
+    factors = dict(zip(population.dimensions, scores.T, strict=True))
     paths, cov = population.structural["satisfaction"], population.factor_cov()
     slopes = np.array(list(paths.values()))
     explained = slopes @ cov.loc[list(paths), list(paths)].to_numpy() @ slopes
@@ -102,7 +103,7 @@ def measured_report(study: Path, period: str, languages: list[str], extra: list[
     started = time.perf_counter()
     run = subprocess.Popen(command, env=ENVIRONMENT, cwd=study.parents[2], stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, text=True)  # fmt: skip
-    peaks = {"resident": 0.0, "proportional": 0.0, "shared_memory": 0.0}
+    peaks = {"resident": 0.0, "proportional": 0.0}
     while run.poll() is None:
         for name, value in memory_of(run.pid).items():
             peaks[name] = max(peaks[name], value)
