@@ -69,6 +69,9 @@ _DEFAULTS = (
     Criterion("rmsea", "at_most", 0.06, _HU_BENTLER),
     Criterion("srmr", "at_most", 0.08, _HU_BENTLER),
     Criterion("vif", "at_most", 5.0, _HAIR),
+    Criterion(
+        "q2_redundancy", "at_least", 0.0, "Chin (1998), in Marcoulides, Modern Methods for Business Research, 318"
+    ),
     Criterion("icc", "at_least", 0.75, "Koo and Li (2016), doi:10.1016/j.jcm.2016.02.012"),
     Criterion("krippendorff_alpha", "at_least", 0.667, "Krippendorff (2004), Content Analysis, 2nd ed., p. 241"),
 )

@@ -11,12 +11,13 @@ from conftest import ROOT
 from study_folders import real_study
 
 from qa_lib.report import display
-from qa_lib.report.pages import drivers, drivers_details, drivers_models, open_page
+from qa_lib.report.pages import drivers, drivers_details, drivers_gaps, drivers_models, open_page
 
 SECTIONS = [
     drivers.priorities,
     drivers.importance,
     drivers_details.items,
+    drivers_gaps.weighted_gaps,
     drivers_details.factors,
     drivers_details.segments,
     drivers_details.robust,
@@ -85,33 +86,74 @@ def test_weighted_passengers_without_loyalty(shown, shared_data, tmp_path):
     assert not re.search(r"[A-Za-z]{5,} [a-z]{4,}", words)
 
 
-def test_kano_pairs_join_the_contrasts_on_one_map(shown, tmp_path):
-    rng = np.random.default_rng(3)
-    n = 300
-    data = pd.DataFrame(rng.integers(1, 6, (n, 5)), columns=["Q1", "Q2", "Q3", "sat", "F1"])
-    data["sat"] = np.clip((data["Q1"] + data["Q2"]) // 2 + rng.integers(-1, 2, n), 1, 5)
-    data["F1"], data["D1"] = rng.choice([1, 2], n, p=[0.9, 0.1]), rng.choice([5, 4], n, p=[0.9, 0.1])
+def small_study(tmp_path, data, items, **more):
+    """A study of two dimensions whose answers are ``data``; ``items`` and ``more`` complete its instrument."""
     path = tmp_path / "raw" / "small"
     (path / "responses").mkdir(parents=True)
-    data.assign(respondent=range(n), date="2026-10-01").to_csv(path / "responses" / "a.csv", index=False)
-    item = {"scale": "five", "wording": {"en": "x"}}
+    data.assign(respondent=range(len(data)), date="2026-10-01").to_csv(path / "responses" / "a.csv", index=False)
+    common = {"scale": "five", "wording": {"en": "x"}}
     instrument = {
         "name": {"en": "Small"},
         "scales": {"five": {"min": 1, "max": 5}},
         "dimensions": [{"id": "fast", "name": {"en": "Fast"}}, {"id": "kind", "name": {"en": "Kind"}}],
         "items": [
-            item | {"id": "Q1", "dimension": "fast"},
-            item | {"id": "Q2", "dimension": "kind"},
-            item | {"id": "Q3", "dimension": "kind"},
-            item | {"id": "sat", "role": "outcome", "outcome": "satisfaction"},
-            item | {"id": "F1", "role": "other"},
-            item | {"id": "D1", "role": "other"},
+            common | {"id": "Q1", "dimension": "fast"},
+            common | {"id": "Q2", "dimension": "kind"},
+            common | {"id": "Q3", "dimension": "kind"},
+            common | {"id": "sat", "role": "outcome", "outcome": "satisfaction"},
+            *(common | item for item in items),
         ],
-        "kano": [{"feature": "wifi", "functional": "F1", "dysfunctional": "D1"}],
     }
-    (path / "instrument.yaml").write_text(json.dumps(instrument), encoding="utf-8")
+    (path / "instrument.yaml").write_text(json.dumps(instrument | more), encoding="utf-8")
     (path / "study.yaml").write_text(yaml.safe_dump({"title": {"en": "S"}, "period": {"column": "date"}}))
-    words = shown(path, "en", [drivers_details.factors, drivers_models.latent])
+    return path
+
+
+def answers(n=300):
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame(rng.integers(1, 6, (n, 5)), columns=["Q1", "Q2", "Q3", "sat", "F1"])
+    data["sat"] = np.clip((data["Q1"] + data["Q2"]) // 2 + rng.integers(-1, 2, n), 1, 5)
+    data["F1"], data["D1"] = rng.choice([1, 2], n, p=[0.9, 0.1]), rng.choice([5, 4], n, p=[0.9, 0.1])
+    return data
+
+
+KANO = [{"id": "F1", "role": "other"}, {"id": "D1", "role": "other"}]
+KANO_PAIR = {"feature": "wifi", "functional": "F1", "dysfunctional": "D1"}
+EXPECTED = [
+    {"id": "X1", "role": "expectation", "of": "Q1"},
+    {"id": "X2", "role": "expectation", "of": "Q2"},
+    {"id": "X3", "role": "expectation", "of": "Q3"},
+]
+STATED = [
+    {"id": "I1", "role": "importance", "dimension": "fast"},
+    {"id": "I2", "role": "importance", "dimension": "kind"},
+]
+
+
+def test_kano_pairs_join_the_contrasts_on_one_map(shown, tmp_path):
+    study = small_study(tmp_path, answers(), KANO, kano=[KANO_PAIR])
+    words = shown(study, "en", [drivers_details.factors, drivers_gaps.weighted_gaps, drivers_models.latent])
     assert "one-dimensional" in words
     assert "Reward against penalty" in words
     assert "Path diagram" in words
+    assert "Which gap weighs most" not in words
+
+
+@pytest.mark.parametrize("stated", [False, True])
+def test_a_study_with_kano_and_expectations_shows_one_map_and_weighted_gaps(shown, tmp_path, stated):
+    rng = np.random.default_rng(4)
+    data = answers().assign(X1=rng.integers(4, 6, 300), X2=rng.integers(1, 6, 300), X3=rng.integers(1, 6, 300))
+    data = data.assign(I1=rng.integers(4, 6, 300), I2=rng.integers(1, 3, 300))
+    study = small_study(tmp_path, data, [*KANO, *EXPECTED, *(STATED if stated else [])], kano=[KANO_PAIR])
+    words = shown(study, "en", [drivers_details.factors, drivers_gaps.weighted_gaps])
+    assert "Kano questionnaire" in words
+    assert "Reward against penalty" in words
+    assert "Fast falls short of expectation by most once importance counts: its gap of −1." in words
+    assert ("weighted by the importance customers state" in words) == stated
+    assert ("Stated importance" in words) == stated
+    gap = (data["Q1"] - data["X1"]).mean()
+    assert f"its gap of −{abs(gap):.2f}" in words
+    if stated:
+        kind = ((data["Q2"] - data["X2"]) + (data["Q3"] - data["X3"])).mean() / 2
+        share = data["I1"].mean() / (data["I1"].mean() + data["I2"].mean())
+        assert f"makes −{abs(share * gap):.2f} of the overall −{abs(share * gap + (1 - share) * kind):.2f}" in words

@@ -298,6 +298,40 @@ def test_prediction_agrees_with_a_plain_loop_over_folds(mobi, fitted):
     assert result.glance().loc[0, "power"] in {"high", "medium", "low", "none"}
 
 
+@pytest.mark.parametrize(
+    ("text", "scheme", "distance", "key"),
+    [
+        (CORP, "path", None, "corp_rep"),
+        (ECSI.replace("IMG =~", "IMG <~").replace("EXP =~", "EXP <~"), "factor", 7, "ecsi_mode_b"),
+        (SMALL, "path", 11, "mobi_11"),
+    ],
+)
+def test_blindfolding_agrees_with_refitting_row_by_row_in_r(mobi, corp_rep, reference, text, scheme, distance, key):
+    data, missing = (corp_rep, "mean") if key == "corp_rep" else (mobi, "listwise")
+    result = qa.pls(text, data, scheme, missing=missing, n_boot=0).blindfold(distance)
+    table, expected = result.tidy().set_index("dimension"), reference("pls")["blindfold"][key]
+    assert set(table.index) == set(expected)  # mode B constructs have none
+    assert_close_to_reference(table["estimate"][list(expected)], list(expected.values()), ITERATED, "Q²")
+    np.testing.assert_allclose(1 - table["sse"] / table["sso"], table["estimate"])
+    assert set(result.judge()["verdict"]) == {"met"}
+    assert ((table["conf_low"] < table["estimate"]) & (table["estimate"] < table["conf_high"])).all()
+
+
+def test_blindfolding_finds_nothing_to_foretell_in_noise():
+    noise = pd.DataFrame(np.random.default_rng(5).normal(size=(400, 6)), columns=list("abcxyz"))
+    row = qa.pls("F =~ a + b + c; G =~ x + y + z; G ~ F", noise, n_boot=0).blindfold().tidy().iloc[0]
+    assert row["estimate"] < 0.02
+    assert row["conf_low"] < 0
+
+
+def test_blindfolding_hides_no_respondent_whole(mobi):
+    assert qa.pls(SMALL, mobi[:245], n_boot=0).blindfold().distance == 8
+    with pytest.raises(ModelError, match="distance=7 with 245 rows"):
+        qa.pls(SMALL, mobi[:245], n_boot=0).blindfold(7)
+    with pytest.raises(ModelError, match="does not know respondents' weights"):
+        qa.pls(SMALL, mobi, weights=np.tile([1, 2], 125), n_boot=0).blindfold()
+
+
 def test_groups_that_differ_are_told_apart_and_groups_that_do_not_are_not():
     rng = np.random.default_rng(8)
     n = 600

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from qa_lib.effects.composites.pls_algorithm import Estimates, Scheme, estimate
+from qa_lib.effects.composites.pls_blindfold import PlsBlindfold, blindfold
 from qa_lib.effects.composites.pls_groups import PlsGroups, compare_groups
 from qa_lib.effects.composites.pls_ipma import Ipma, importance_performance
 from qa_lib.effects.composites.pls_ipma import Scale as IpmaScale
@@ -155,10 +156,17 @@ class PlsResult(Result):
 
     def predict(self, folds: int = 10, repeats: int = 10, seed: int = 20260101) -> PlsPrediction:
         """Q²_predict and errors of prediction by repeated cross-validation (PLSpredict), without weights."""
-        rows = self._need_rows("predict()")
-        if rows.weighted:
-            raise ModelError("predict() does not know respondents' weights; fit the model without weights for it.")
-        return predict(rows.answers, self.model, self.scheme, folds, repeats, seed, self.conf_level)
+        answers = self._unweighted_answers("predict()")
+        return predict(answers, self.model, self.scheme, folds, repeats, seed, self.conf_level)
+
+    def blindfold(self, distance: int | None = None) -> PlsBlindfold:
+        """Stone–Geisser Q², construct cross-validated redundancy, of endogenous mode A constructs, without weights.
+
+        ``distance``: every so many answers one is hidden; 7, or the next of 5 to 12 that does not divide the number of
+        rows. Errors of respondents not seen at all are those of ``predict``.
+        """
+        answers = self._unweighted_answers("blindfold()")
+        return blindfold(answers, self.model, self.scheme, distance, self.conf_level)
 
     def compare_groups(self, groups: ArrayLike, n_permutations: int = 1000, seed: int = 20260101) -> PlsGroups:
         """Differences of the paths between groups, pair by pair, with permutation tests; see ``PlsGroups``.
@@ -185,6 +193,12 @@ class PlsResult(Result):
         if self.rows is None:
             raise ModelError(f"{what} needs respondents' rows; the model was fitted to moments. Pass a DataFrame.")
         return self.rows
+
+    def _unweighted_answers(self, what: str) -> np.ndarray:
+        rows = self._need_rows(what)
+        if rows.weighted:
+            raise ModelError(f"{what} does not know respondents' weights; fit the model without weights for it.")
+        return rows.answers
 
     def _square(self, values: np.ndarray) -> pd.DataFrame:
         return pd.DataFrame(values[0], self.model.constructs, self.model.constructs)

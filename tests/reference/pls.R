@@ -56,9 +56,37 @@ pls <- function(data, blocks, paths, modes, scheme, consistent = FALSE) {
       predictors = I(names(blocks)[before]), paths = I(as.vector(b)), r_squared = r2(before),
       f_squared = I(sapply(before, function(i) (r2(before) - r2(setdiff(before, i))) / (1 - r2(before)))))
   }
-  list(constructs = names(blocks), weights = I(unlist(w)), loadings = I(unlist(loadings)), rho_a = rho,
+  structure(list(constructs = names(blocks), weights = I(unlist(w)), loadings = I(unlist(loadings)), rho_a = rho,
        correlations = R, structure = estimate, scores = unname(Y[1:5, ]),
-       cr = sapply(loadings, function(l) sum(l)^2 / (sum(l)^2 + sum(1 - l^2))), ave = sapply(loadings, function(l) mean(l^2)))
+       cr = sapply(loadings, function(l) sum(l)^2 / (sum(l)^2 + sum(1 - l^2))), ave = sapply(loadings, function(l) mean(l^2))), Y = Y)
+}
+# Stone-Geisser Q2, construct cross-validated redundancy (Chin 1998; Tenenhaus et al. 2005, section 2.4.6): cell by cell
+# down the columns of a block, refitted row by row each round, the hidden answers predicted from the predecessors' scores
+blindfold <- function(data, blocks, paths, modes, scheme, distance = 7) {
+  X <- as.data.frame(scale(as.matrix(data[unlist(blocks)])))
+  q2 <- list()
+  for (j in which(colSums(paths) > 0 & modes == "A")) {
+    items <- blocks[[j]]; sse <- 0; sso <- 0
+    for (round in 1:distance) {
+      cells <- seq(round, nrow(X) * length(items), by = distance)
+      row <- (cells - 1) %% nrow(X) + 1; column <- (cells - 1) %/% nrow(X) + 1
+      Z <- X
+      for (i in seq_along(items)) Z[row[column == i], items[i]] <- NA
+      means <- colMeans(Z[items], na.rm = TRUE)
+      for (i in items) Z[is.na(Z[[i]]), i] <- means[i]
+      Y <- attr(pls(Z, blocks, paths, modes, scheme), "Y")
+      before <- which(paths[, j] == 1)
+      foretold <- predict(lm(Y[, j] ~ Y[, before]))
+      for (i in seq_along(items)) {
+        slope <- coef(lm(Z[[items[i]]] ~ Y[, j]))[2]
+        at <- row[column == i]
+        sse <- sse + sum((X[at, items[i]] - means[i] - slope * foretold[at])^2)
+        sso <- sso + sum((X[at, items[i]] - means[i])^2)
+      }
+    }
+    q2[[names(blocks)[j]]] <- 1 - sse / sso
+  }
+  q2
 }
 edge <- function(names, ...) {
   m <- matrix(0, length(names), length(names), dimnames = list(names, names))
@@ -88,6 +116,9 @@ for (scheme in c("path", "factor", "centroid")) {
   out[[paste0("ecsi_mode_b_", scheme)]] <- pls(mobi, ecsi, ecsi_paths, c("B", "B", "A", "A", "A", "A", "A"), scheme)
 }
 out$corp_rep <- pls(corp, rep, rep_paths, rep("A", 4), "path")
+out$blindfold <- list(corp_rep = blindfold(corp, rep, rep_paths, rep("A", 4), "path"),
+                      ecsi_mode_b = blindfold(mobi, ecsi, ecsi_paths, c("B", "B", "A", "A", "A", "A", "A"), "factor"),
+                      mobi_11 = blindfold(mobi, small, small_paths, rep("A", 4), "path", 11))
 out$alpha <- lapply(small, function(b) suppressWarnings(psych::alpha(mobi[b], warnings = FALSE)$total$std.alpha))
 model <- paste(sapply(names(small), function(f) paste(f, "=~", paste(small[[f]], collapse = "+"))), collapse = "\n")
 ratio <- unclass(semTools::htmt(model, data = mobi, htmt2 = FALSE))

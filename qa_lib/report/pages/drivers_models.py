@@ -220,3 +220,24 @@ def _quality(page: ReportPage, result: PlsResult, names: dict[str, str]) -> None
         glance = predicted.glance().loc[0]
         share = text.percent(glance["share_better_than_linear"])
         display.paragraph(text("pls_predict", power=text(f"power_{glance['power']}"), share=share), "note")
+    _redundancy(page, result, names)
+
+
+def _redundancy(page: ReportPage, result: PlsResult, names: dict[str, str]) -> None:
+    text, hidden = page.text, attempt(page, result.blindfold)
+    if hidden is None:
+        return
+    table = hidden.tidy()
+    values = [
+        text(
+            "redundancy_value",
+            outcome=names[row["dimension"]],
+            value=text.number(row["estimate"], 2),
+            interval=text.interval(row["conf_low"], row["conf_high"], 2),
+        )
+        for _, row in table.iterrows()
+    ]
+    relevant = [names[name] for name in table.loc[table["conf_low"] > 0, "dimension"]]
+    key = "pls_redundancy" if relevant else "pls_redundancy_none"
+    words = {"distance": text.count(hidden.distance), "values": text.join(values), "relevant": text.join(relevant)}
+    display.paragraph(text(key, **words), "note")
