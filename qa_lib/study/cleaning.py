@@ -58,7 +58,7 @@ def build(study: Study) -> Responses:
     if not folder.is_dir():
         raise StudyError(f"{study.path} has no folder responses. Put the survey's exports there.")
     spec = study.spec
-    raw = read_exports(folder, study.instrument, _context(spec), spec.encoding)
+    raw = read_exports(folder, study.instrument, _context(spec), spec.encoding, {entry.id for entry in spec.comments})
     book = LedgerBook()
     everyone = _with_period(raw.data, spec.period, book)
     data = everyone[everyone["period"].notna()]
@@ -78,6 +78,7 @@ def build(study: Study) -> Responses:
 
 def _context(spec: StudyFile) -> dict[str, list[str]]:
     context = {segment.id: [*segment.columns, segment.id] for segment in spec.segments}
+    context |= {entry.id: [*entry.columns, entry.id] for entry in spec.comments}
     context |= {name: names for name, names in spec.columns.items()}
     context |= {rule.column: [rule.column] for rule in spec.exclude if rule.column not in {*STANDARD, *context}}
     if spec.weight:
@@ -90,8 +91,8 @@ def _context(spec: StudyFile) -> dict[str, list[str]]:
 def _wanted(spec: StudyFile, study: Study) -> set[str]:
     """Columns that stay: those that only an exclusion needed go."""
     checks = {check.id for check in study.instrument.attention_checks}
-    segments = {segment.id for segment in spec.segments}
-    return {*STANDARD, *segments, *spec.columns, *study.instrument.items, *checks, "source_file", "source_row"}
+    declared = {entry.id for entry in [*spec.segments, *spec.comments]}
+    return {*STANDARD, *declared, *spec.columns, *study.instrument.items, *checks, "source_file", "source_row"}
 
 
 def _refuse_personal(data: pd.DataFrame, study: Study) -> None:

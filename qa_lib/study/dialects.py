@@ -31,6 +31,11 @@ class Dialect:
     columns: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def respondent(self) -> list[str]:
+        """The columns that may hold the respondent's id."""
+        return ["respondent", *(column for column, name in self.columns.items() if name == "respondent")]
+
 
 def _is_qualtrics(table: pd.DataFrame) -> bool:
     """New exports name the columns; those of before 2016 call them V1, V2 … and name them in the row below."""

@@ -54,11 +54,11 @@ _COLUMN_NAMES = re.compile(
     r"|id.?card.*|location(latitude|longitude)|latitude|longitude|lat|lng|gps.*|经度|纬度|微信.*|wechat.*|address|地址)$",
     re.IGNORECASE,
 )
-_SURNAMES = (
+SURNAMES = (
     "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏"
     "钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文"
 )
-_CHINESE_NAME = re.compile(f"[{_SURNAMES}][\u4e00-\u9fff]{{1,2}}")
+_CHINESE_NAME = re.compile(f"[{SURNAMES}][\u4e00-\u9fff]{{1,2}}")
 
 
 def personal_kind(text: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from qa_lib.study.files import SUFFIXES, Export, read_export
 from qa_lib.study.instrument import Instrument, Item
 from qa_lib.study.ledger import LedgerBook
 from qa_lib.study.privacy import hashed_ids, personal_cells, redacted
+from qa_lib.study.redaction import personal_columns, redacted_comments
 
 STANDARD = ("respondent", "date", "duration", "language", "weight", "period")
 
@@ -77,10 +78,11 @@ def read_exports(
     instrument: Instrument,
     context: Mapping[str, Sequence[str]],
     encoding: str | None,
+    comments: Collection[str] = (),
 ) -> Responses:
-    """The exports, coded, before any respondent is checked or left out."""
+    """The exports, coded, before any respondent is checked or left out; ``comments`` of the context are redacted."""
     book = LedgerBook()
-    parts = [_read_one(path, instrument, context, encoding, book) for path in _files(paths)]
+    parts = [_read_one(path, instrument, context, encoding, comments, book) for path in _files(paths)]
     data = pd.concat(parts, ignore_index=True)
     if absent := [item for item in instrument.items if item not in data]:
         raise ResponseError(
@@ -114,6 +116,7 @@ def _read_one(
     instrument: Instrument,
     context: Mapping[str, Sequence[str]],
     encoding: str | None,
+    comments: Collection[str],
     book: LedgerBook,
 ) -> pd.DataFrame:
     export = read_export(path, encoding)
@@ -128,6 +131,11 @@ def _read_one(
     finder = ColumnFinder(table.columns, wording)
     data = {"source_file": path.name, "source_row": place.rows}
     data |= _context(table, finder, dialect, context, instrument, export, place, book)
+    if written := [name for name in comments if name in data]:
+        personal = personal_columns(table, wording, dialect.respondent)
+        for name in written:
+            said = data[name].mask(data[name].isin([*dialect.missing]), None)
+            data[name] = redacted_comments(said, personal, name, place, book)
     for item in instrument.items.values():
         column = finder.find(item.names, item.wording.values())
         if column is None:

@@ -78,6 +78,17 @@ class Segment(Record):
     labels: dict[str, Words] = {}
 
 
+class Comment(Record):
+    """An open question. Its answers are redacted as they are read (``qa_lib.study.redaction``)."""
+
+    id: Identifier
+    name: Words = {}
+    columns: list[str] = []
+
+
+OpenQuestion = Annotated[Comment, BeforeValidator(lambda said: {"id": said} if isinstance(said, str) else said)]
+
+
 class Exclusion(Record):
     """Respondents left out: whose ``column`` holds one of ``values``, is blank, or a number below or above a limit."""
 
@@ -120,8 +131,9 @@ class Disclosure(Record):
 class StudyFile(Record):
     """study.yaml.
 
-    ``personal`` names columns that may hold personal data: a segment or column of the responses by its id, a column of
-    an operations record as ``tickets.phone``.
+    ``comments`` are open questions, each a column's name, or id, name and columns; ``quotes`` allows pages to quote
+    redacted answers of groups no smaller than ``minimum_cell``. ``personal`` names columns that may hold personal data:
+    a segment or column of the responses by its id, a column of an operations record as ``tickets.phone``.
     """
 
     title: Words
@@ -131,6 +143,8 @@ class StudyFile(Record):
     segments: list[Segment] = []
     weight: Columns | None = None
     columns: dict[Identifier, Columns] = {}
+    comments: list[OpenQuestion] = []
+    quotes: bool = False
     personal: list[str] = []
     exclude: list[Exclusion] = []
     exclude_flagged: list[
