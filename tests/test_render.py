@@ -136,6 +136,7 @@ def test_every_result_of_the_pages_can_be_shared(tmp_path, monkeypatch):
         assert first.refusal is None
         assert len(list(tmp_path.iterdir())) == before + 1, analysis.__name__
         again = shared.outcome(analysis, arguments, {}).result
+        assert len(list(tmp_path.iterdir())) == before + 1, f"{analysis.__name__} was asked the same and computed anew"
         table, same = (result.tidy() if hasattr(result, "tidy") else result for result in (first.result, again))
         pd.testing.assert_frame_equal(table, same, check_exact=True)
 
