@@ -12,13 +12,13 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qa_lib.errors import StudyError
 from qa_lib.simulation_exports import qualtrics, wenjuanxing
 from qa_lib.simulation_operations import draw_contacts, draw_operations
 from qa_lib.study.instrument import read_instrument
+from qa_lib.study.schema import load_yaml
 
 CHINESE_HEADERS = {"branch": "网点", "channel": "渠道", "mode": "调查方式"}
 SINGLE_FILES = {
@@ -32,7 +32,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ItemSpec(_Spec):
@@ -253,10 +253,7 @@ def _read(spec: str | Path | Mapping) -> tuple[Mapping, str]:
         where = str(spec)
         if not Path(spec).is_file():
             raise StudyError(f"{where}: no such file. Give the path of a population file, or its content.")
-        try:
-            content = yaml.safe_load(Path(spec).read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise StudyError(f"{where}: not YAML: {error}") from None
+        content = load_yaml(Path(spec), StudyError)
     if not isinstance(content, Mapping) or "survey" not in content:
         raise StudyError(f"{where}: a population needs the key survey.")
     return content, where

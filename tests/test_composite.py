@@ -175,7 +175,7 @@ def test_bad_input_is_named(tmp_path):
     for message, spec in {
         "sum to 0.9": tree(leaf("a", 0.5), leaf("b", 0.4)),
         "b has no weight": tree(leaf("a", 0.5), leaf("b")),
-        "children.0.wieght": broken,
+        "children → 0: unknown key 'wieght'": broken,
         "shipped are five_groups, published_four": "nowhere.yaml",
         "occurs more than once": tree(leaf("a", 0.5), leaf("a", 0.5)),
         "needs a matrix": tree(leaf("a"), leaf("b"), weighting={"method": "ahp"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import NoReturn
 
 from qa_lib.errors import ModelError
@@ -15,6 +16,8 @@ _OPERATOR = re.compile(r"=~|~\*~|~~|:=|==|~|\||<|>")
 _CONSTRAINTS = {":=", "==", "<", ">"}
 _NAME = re.compile(r"[^\W\d][\w.]*$|\.[^\W\d][\w.]*$", re.UNICODE)
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+_LONGEST = 200_000
+_MOST_FORMULAS = 100_000
 _CALL = re.compile(r"(c|start|label|equal)\((.*)\)$", re.DOTALL)
 
 
@@ -76,6 +79,8 @@ def parse(model: str) -> Syntax:
     """
     if not isinstance(model, str) or not model.strip():
         raise ModelError("the model is empty: a text in lavaan's syntax is needed, such as 'f =~ x1 + x2 + x3'.")
+    if len(model) > _LONGEST:
+        raise ModelError(f"the model has {len(model)} characters; {_LONGEST} are allowed.")
     formulas: dict[tuple[str, str, str], Formula] = {}
     constraints: list[tuple[Constraint, _Statement]] = []
     for statement in _statements(model):
@@ -115,9 +120,10 @@ def _check_labels(formulas: Collection[Formula], constraints: Sequence[tuple[Con
                 statement.fail(str(error).rstrip("."), statement.text.rindex(side))
             if unknown := sorted(names - known):
                 begin = statement.text.index(":=") if constraint.op == ":=" else 0
-                at = re.compile(rf"(?<![\w.]){re.escape(unknown[0])}(?![\w.])").search(statement.text, begin)
+                found = re.compile(rf"(?<![\w.]){re.escape(unknown[0])}(?![\w.])").search(statement.text, begin)
+                at = found.start() if found else begin  # Python reads some letters as others: ﬁ as fi
                 known_text = ", ".join(sorted(known)) or "none; write label*item to give one"
-                statement.fail(f"{unknown[0]!r} is no label of the model (labels: {known_text})", at.start())
+                statement.fail(f"{unknown[0]!r} is no label of the model (labels: {known_text})", at)
         if constraint.op == ":=":
             if constraint.lhs in known:
                 statement.fail(f"{constraint.lhs!r} is already a label: choose another name")
@@ -170,6 +176,8 @@ def _formulas(statement: _Statement, found: re.Match) -> list[tuple[Formula, int
     """Every left with every right side, and where the right one stands."""
     left = [_name(statement, piece, at) for piece, at in _split(statement, 0, found.start(), "+")]
     right = [_term(statement, piece, at) for piece, at in _split(statement, found.end(), len(statement.text), "+")]
+    if len(left) * len(right) > _MOST_FORMULAS:
+        statement.fail(f"{len(left)} × {len(right)} parameters in one formula; {_MOST_FORMULAS} are allowed")
     return [(_formula(statement, lhs, found.group(), *term), term[-1]) for lhs in left for term in right]
 
 
@@ -233,7 +241,7 @@ def _modifier(statement: _Statement, text: str, at: int) -> dict[str, tuple]:
     if kind == "c":
         return _typed(statement, elements, at)
     if kind == "start":
-        if not all(_NUMBER.match(element) for element in elements):
+        if not all(_is_number(element) for element in elements):
             statement.fail("start() needs numbers", at)
         return {"start": tuple(float(element) for element in elements)}
     return {"label": tuple(element.strip("\"'") for element in elements)}
@@ -241,10 +249,14 @@ def _modifier(statement: _Statement, text: str, at: int) -> dict[str, tuple]:
 
 def _typed(statement: _Statement, elements: tuple[str, ...], at: int) -> dict[str, tuple]:
     """Numbers and NA fix or free; anything else must be labels."""
-    if all(element == "NA" or _NUMBER.match(element) for element in elements):
+    if all(element == "NA" or _is_number(element) for element in elements):
         return {"fixed": tuple(float("nan") if element == "NA" else float(element) for element in elements)}
     labels = tuple(element.strip("\"'") for element in elements)
     for label in labels:
         if label not in {"", "NA"} and not _NAME.match(label):
             statement.fail(f"{label!r} is neither a number, NA nor a label", at)
     return {"label": tuple("" if label == "NA" else label for label in labels)}
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.match(text) is not None and isfinite(float(text))

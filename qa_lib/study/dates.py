@@ -11,12 +11,13 @@ from qa_lib.errors import ResponseError
 
 UNITS = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
 _SHAPES = {
-    "day": r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])",
-    "week": r"\d{4}-W(?:0[1-9]|[1-4]\d|5[0-3])",
-    "month": r"\d{4}-(?:0[1-9]|1[0-2])",
-    "quarter": r"\d{4}-Q[1-4]",
-    "year": r"\d{4}",
+    "day": r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])",
+    "week": r"[0-9]{4}-W(?:0[1-9]|[1-4][0-9]|5[0-3])",
+    "month": r"[0-9]{4}-(?:0[1-9]|1[0-2])",
+    "quarter": r"[0-9]{4}-Q[1-4]",
+    "year": r"[0-9]{4}",
 }
+_YEARS = (1700, 2200)  # pandas counts nanoseconds from 1678 to 2261
 _FORMATS = (
     "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y",
     "%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日",
@@ -33,8 +34,24 @@ def unit_of(period: str) -> str:
     """
     for unit, shape in _SHAPES.items():
         if re.fullmatch(shape, period):
+            if not _exists(period, unit):
+                raise ResponseError(f"period {period}: there is no such {unit} from {_YEARS[0]} to {_YEARS[1]}.")
             return unit
-    raise ResponseError(f"period {period!r} is not written as 2026-10-31, 2026-W44, 2026-10, 2026-Q3 or 2026.")
+    raise ResponseError(f"period {period[:40]!r} is not written as 2026-10-31, 2026-W44, 2026-10, 2026-Q3 or 2026.")
+
+
+def _exists(period: str, unit: str) -> bool:
+    year = int(period[:4])
+    if not _YEARS[0] <= year <= _YEARS[1]:
+        return False
+    try:
+        if unit == "week":
+            date.fromisocalendar(year, int(period[6:]), 1)
+        elif unit == "day":
+            date.fromisoformat(period)
+    except ValueError:
+        return False
+    return True
 
 
 def labels(dates: pd.Series, unit: str) -> pd.Series:
@@ -65,7 +82,7 @@ def span(period: str) -> tuple[pd.Timestamp, pd.Timestamp]:
 
 
 def parse_dates(cells: pd.Series, format: str | None = None) -> pd.Series:
-    """Dates and times as local wall-clock time, ``NaT`` where a cell is not a date.
+    """Dates and times as local wall-clock time, ``NaT`` where a cell is no date of the years 1700 to 2200.
 
     ISO dates, those of 问卷星 (``2026/10/3 14:22:05``) and day-first dates with dots are understood; dates with two
     slashes only when one reading fits them all.
@@ -77,6 +94,11 @@ def parse_dates(cells: pd.Series, format: str | None = None) -> pd.Series:
     >>> parse_dates(pd.Series(["2026-10-03 09:00:00", "2026-10-03T09:00:00+08:00"])).dt.hour.tolist()
     [9, 9]
     """
+    dates = _parsed(cells, format)
+    return dates.where(dates.dt.year.between(*_YEARS))
+
+
+def _parsed(cells: pd.Series, format: str | None) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(cells):
         return cells.dt.tz_localize(None) if cells.dt.tz is not None else cells
     text = cells.astype("string").str.strip().str.replace(_OFFSET, "", regex=True)

@@ -15,6 +15,7 @@ _QUALTRICS_ID = re.compile(r'\{"ImportId":|^QID\d|^ImportId$')
 _SECONDS = re.compile(
     r"^\s*(?:(\d+)\s*(?:小时|h))?\s*(?:(\d+)\s*(?:分钟?|min|m))?\s*(\d+(?:\.\d+)?)?\s*(?:秒|s|sec)?\s*$"
 )
+_LONGEST_DURATION = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ def seconds(values: pd.Series) -> pd.Series:
     >>> seconds(pd.Series(["85秒", "1分25秒", "90", "soon"])).tolist()
     [85.0, 85.0, 90.0, nan]
     """
-    parts = values.astype("string").str.extract(_SECONDS.pattern).astype(float)
+    texts = values.astype("string")
+    parts = texts.where(texts.str.len() <= _LONGEST_DURATION).str.extract(_SECONDS.pattern).astype(float)
     total = parts.fillna(0) @ [3600, 60, 1]
     return total.where(parts.notna().any(axis=1))

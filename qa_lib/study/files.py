@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +12,11 @@ import pandas as pd
 from charset_normalizer import from_bytes
 
 from qa_lib.errors import ResponseError
+from qa_lib.study.limits import MAX_BYTES, check_shape, regular_file
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".sav", ".parquet")
 _EAST_ASIAN = ("GB18030", "CP949")
 _MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_MAX_UNPACKED = 2_000_000_000
 _SAMPLE = 64_000
 
 
@@ -43,10 +40,11 @@ def read_export(path: Path, encoding: str | None = None) -> Export:
 
     Raises ``ResponseError`` when the file is empty, truncated, in no known encoding or of no known format.
     """
-    if not path.is_file():
-        raise ResponseError(f"{path} does not exist.")
-    if path.stat().st_size == 0:
+    size = regular_file(path, ResponseError)
+    if size == 0:
         raise ResponseError(f"{path} is empty. Export it again, or remove it from the folder.")
+    if size > MAX_BYTES:
+        raise ResponseError(f"{path} has {size / 1e9:.1f} GB; {MAX_BYTES / 1e9:.0f} are read. Split it by month.")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ResponseError(f"{path}: {suffix or 'no'} format is not read. Allowed: {', '.join(SUFFIXES)}.")
@@ -80,6 +78,7 @@ def _distinct(names: list[str]) -> list[str]:
 def _read_csv(path: Path, encoding: str | None) -> pd.DataFrame:
     text = decode(path, encoding)
     delimiter = _delimiter(text)
+    _check_text(path, text, delimiter)
     options = {"sep": delimiter, "dtype": str, "keep_default_na": False, "header": None, "skip_blank_lines": False}
     try:
         table = pd.read_csv(io.StringIO(text), **options)
@@ -91,7 +90,13 @@ def _read_csv(path: Path, encoding: str | None) -> pd.DataFrame:
 def _delimiter(text: str) -> str:
     """The one of comma, semicolon and tab that splits the names into most columns."""
     sample = text[:_SAMPLE]
-    return max(",;\t", key=lambda mark: len(next(csv.reader(io.StringIO(sample), delimiter=mark), [])))
+    return max(",;\t", key=lambda mark: len(next(csv.reader(io.StringIO(sample, newline=None), delimiter=mark), [])))
+
+
+def _check_text(path: Path, text: str, delimiter: str) -> None:
+    """Every row will be as wide as the first: names of a thousand columns make a thousand cells of a blank line."""
+    first = min((place for place in (text.find("\n"), text.find("\r")) if place > 0), default=len(text))
+    check_shape(path, max(text.count("\n"), text.count("\r")), text.count(delimiter, 0, first) + 1)
 
 
 def _with_header(table: pd.DataFrame) -> pd.DataFrame:
@@ -146,16 +151,9 @@ def _decoded(raw: bytes, encoding: str, path: Path) -> str:
 
 
 def _read_excel(path: Path) -> pd.DataFrame:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > _MAX_UNPACKED:
-            raise ResponseError(f"{path} unpacks to {size / 1e9:.1f} GB; that is no survey export.")
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")  # styles that tools leave out
-            table = pd.read_excel(path, dtype=object, header=None, engine="openpyxl")
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError) as error:
-        raise ResponseError(f"{path} is not a whole Excel workbook ({error}). Save or download it again.") from None
+    from qa_lib.study.contained import first_sheet
+
+    table = first_sheet(path)
     if table.empty:
         raise ResponseError(f"{path}: the first sheet is empty.")
     return _with_header(table.map(_cell_text))
@@ -170,19 +168,15 @@ def _cell_text(value: object) -> str:
 def _read_sav(path: Path) -> Export:
     import pyreadstat
 
-    try:
-        table, meta = pyreadstat.read_sav(path, user_missing=True)
-    except (pyreadstat.ReadstatError, UnicodeDecodeError) as error:
-        raise ResponseError(f"{path} is not a whole SPSS file: {error}. Save it again.") from None
+    from qa_lib.study.contained import whole_spss
+
+    table, meta = whole_spss(path, pyreadstat.read_sav, user_missing=True)
     wording = {name: label for name, label in meta.column_names_to_labels.items() if label}
     missing = {name: [(span["lo"], span["hi"]) for span in spans] for name, spans in meta.missing_ranges.items()}
     return Export(table, 1, wording, meta.variable_value_labels, missing)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    import pyarrow
+    from qa_lib.study.contained import whole_parquet
 
-    try:
-        return pd.read_parquet(path)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise ResponseError(f"{path} is not a whole parquet file: {error}. Write it again.") from None
+    return whole_parquet(path)

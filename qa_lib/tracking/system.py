@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from qa_lib.errors import StudyError
+from qa_lib.study.schema import Record, load_yaml, validate
 
 SYSTEMS = files("qa_lib.tracking") / "systems"
 
 
 def _fraction(value: object) -> object:
     """1/3, as a matrix of comparisons is written."""
-    return float(Fraction(value)) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?(/0*[1-9]\d{0,8})?\s*", value):
+        raise ValueError("a number or a fraction such as 1/3 is needed")
+    return float(Fraction(value))
 
 
-class Normalise(BaseModel):
+class Normalise(Record):
     """How a raw value becomes 0–100; ``worst`` and ``best`` may lie either way round."""
 
-    model_config = ConfigDict(extra="forbid")
     method: Literal["minmax", "z", "distance"] = "minmax"
     worst: float | None = None
     best: float | None = None
@@ -40,19 +44,17 @@ class Normalise(BaseModel):
         return self
 
 
-class Weighting(BaseModel):
+class Weighting(Record):
     """Where the children's weights come from; ``matrix`` compares them in their order, fractions as 1/3."""
 
-    model_config = ConfigDict(extra="forbid")
     method: Literal["given", "equal", "ahp", "entropy", "critic"] = "given"
     matrix: list[list[Annotated[float, BeforeValidator(_fraction)]]] | None = None
 
 
-class Node(BaseModel):
+class Node(Record):
     """A part of the system: a group with ``children``, or an indicator (a column of the table), which may say where on
     the customer's path it belongs (``touchpoint``) and to which ``element`` of the service."""
 
-    model_config = ConfigDict(extra="forbid")
     id: str
     name: dict[str, str] = Field(default_factory=dict)
     weight: float | None = Field(default=None, ge=0)
@@ -89,15 +91,8 @@ def read_system(spec: Node | Mapping | str | Path) -> Node:
         if not source.is_file():
             names = sorted(entry.name.removesuffix(".yaml") for entry in SYSTEMS.iterdir())
             raise StudyError(f"{where}: there is no such file, nor a shipped system; shipped are {', '.join(names)}.")
-        try:
-            spec = yaml.safe_load(source.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise StudyError(f"{where} is not valid YAML: {error}") from None
-    try:
-        root = Node.model_validate(spec)
-    except ValidationError as error:
-        mistakes = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'top'}: {e['msg']}" for e in error.errors())
-        raise StudyError(f"{where}: {mistakes}") from None
+        spec = load_yaml(Path(str(source)), StudyError)
+    root = validate(Node, dict(spec), where, StudyError)
     names = [node.id for node in root.walk()]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

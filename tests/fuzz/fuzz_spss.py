@@ -1,0 +1,43 @@
+"""SPSS files, plain and compressed, and Stata files where they are read.
+
+Invariants: only a QaError leaves, whatever readstat stumbles over, and the process lives; every row is among the
+responses, or the ledger says why not; memory is bounded, whatever the header promises.
+"""
+
+from functools import cache
+
+import harness
+import pandas as pd
+import pyreadstat
+import studies
+
+from qa_lib.study.files import SUFFIXES
+
+NAMES = [f"2026-10{suffix}" for suffix in (".sav", ".zsav", ".dta") if suffix in SUFFIXES]
+
+
+def check(data: bytes) -> None:
+    studies.check_responses(data[1:], NAMES[data[0] % len(NAMES) if data else 0])
+
+
+@cache
+def seeds() -> list[bytes]:
+    table = pd.DataFrame(
+        {
+            "respondent": ["a", "b", "c"],
+            "date": ["2026-10-01", "2026-10-02", "2026-10-02"],
+            "Q1": [1.0, 5.0, 9.0],
+            "Q2": [2.0, None, 3.0],
+            "branch": ["North", "南", ""],
+        }
+    )
+    labels = {"Q1": {1.0: "Very bad", 5.0: "Very good"}}
+    path = harness.SCRATCH / "seed.sav"
+    found = []
+    for options in ({}, {"row_compress": True}, {"compress": True}):
+        pyreadstat.write_sav(table, path, variable_value_labels=labels, missing_ranges={"Q1": [9]}, **options)
+        found += [bytes([place]) + path.read_bytes() for place in range(min(2, len(NAMES)))]
+    if ".dta" in SUFFIXES:
+        pyreadstat.write_dta(table, path)
+        found.append(bytes([len(NAMES) - 1]) + path.read_bytes())
+    return found
