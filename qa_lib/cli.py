@@ -105,14 +105,22 @@ def plan(
     out: Annotated[Path | None, typer.Option(help="The workbook; reports/STUDY/plan-PERIOD.xlsx by default.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed draws the same plan.")] = 1,
 ) -> None:
-    """Draw a monitoring plan from the study's roster and monitoring/plan.yaml, and write it as xlsx."""
+    """Draw a monitoring plan from the study's roster and monitoring/plan.yaml, and write it as xlsx.
+
+    Monitors whom the last quarter's calibration sends to retraining are left out.
+    """
+    from qa_lib.operations.calibration import retraining
     from qa_lib.operations.sampling import plan_file
 
     found = qa_lib.read_study(study)
     roster = found.roster()
     if roster is None:
         raise StudyError(f"{found.path / 'roster.csv'} does not exist; a plan is drawn from the roster.")
-    drawn = qa_lib.monitoring_plan(roster, plan_file(found.path, period), seed=seed)
+    spec = plan_file(found.path, period)
+    retrain = retraining(found.path, found.monitoring(), spec.first, roster)
+    drawn = qa_lib.monitoring_plan(roster, spec, seed=seed, retrain=retrain)
+    if retrain:
+        typer.echo(f"Left out until retrained: {', '.join(retrain)}.")
     out = out or Path("reports") / found.name / f"plan-{period}.xlsx"
     out.parent.mkdir(parents=True, exist_ok=True)
     typer.echo(drawn.write(out))

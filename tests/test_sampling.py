@@ -12,6 +12,7 @@ import pytest
 
 import qa_lib as qa
 from qa_lib.errors import ResponseError, StudyError
+from qa_lib.operations.calibration import retraining
 from qa_lib.operations.sampling import plan_file
 from qa_lib.operations.workbook import write_workbook
 
@@ -140,12 +141,31 @@ def test_workbooks_hold_text_and_appear_whole(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["plan.xlsx"]
 
 
+def test_who_must_be_retrained_monitors_nobody(roster):
+    records = qa.read_study(DEMO).monitoring()
+    assert retraining(DEMO, records, "2026-11-01", roster) == ["sara"]  # as the page's calibration of October says
+    plan = qa.monitoring_plan(roster, NOVEMBER, retrain=["sara"])
+    assert "sara" not in set(plan.tidy()["monitor"])
+    assert plan.provenance.settings["retrain"] == ["sara"]
+    with pytest.raises(StudyError, match=r"\(jonas, lin, mei, sara must be retrained first\)"):
+        qa.monitoring_plan(roster, NOVEMBER, retrain=["jonas", "lin", "mei", "sara"])
+
+
+def test_certification_renewed_after_training_ends_the_ban(roster):
+    records = qa.read_study(DEMO).monitoring()
+    renewed = roster.assign(certified_on=np.where(roster["agent"] == "sara", "2026-10-31", ""))
+    assert retraining(DEMO, records, "2026-11-01", renewed) == []
+    assert retraining(DEMO, None, "2026-11-01", roster) == []
+    assert retraining(DEMO, records, "2024-01-01", roster) == []
+
+
 def test_the_command_writes_a_plan(tmp_path):
     folder = tmp_path / "study"
     shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("responses", "tickets", "calls"))
     out = tmp_path / "november.xlsx"
     run("plan", str(folder), "--period", "2026-11", "--out", str(out), "--seed", "3")
-    expected = qa.monitoring_plan(qa.read_study(folder).roster(), plan_file(folder, "2026-11"), seed=3).tidy()
+    roster, spec = qa.read_study(folder).roster(), plan_file(folder, "2026-11")
+    expected = qa.monitoring_plan(roster, spec, seed=3, retrain=["sara"]).tidy()
     assert pd.read_excel(out, sheet_name="plan", dtype=str).equals(expected.astype(str))
     (folder / "monitoring" / "plan.yaml").write_text("daily: 9\n")
     assert run("plan", str(folder), "--period", "2026-W45", "--out", str(out), code=2).startswith(

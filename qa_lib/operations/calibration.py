@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,11 @@ from scipy.stats import t as t_distribution
 
 from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.operations.agreement import Agreement, agreement
-from qa_lib.operations.scorecards import Scorecards
+from qa_lib.operations.scorecards import Scorecards, score_contacts
 from qa_lib.results import Provenance, Result
+from qa_lib.study.dates import parse_dates
+
+QUARTER = pd.DateOffset(months=3)  # all monitors are calibrated at least quarterly
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,36 @@ def calibrate(
     settings = {"tolerance": tolerance, "conf_level": conf_level}
     overall = agreement(totals, level="interval", conf_level=conf_level)
     return Calibration(overall, items, pd.DataFrame(rows), Provenance("calibrate", len(totals), settings))
+
+
+def retraining(
+    study: str | Path, records: pd.DataFrame | None, before: str | pd.Timestamp, roster: pd.DataFrame | None = None
+) -> list[str]:
+    """Monitors who may not score from the day ``before`` on: the quarter's calibration up to it says retrain.
+
+    ``records`` of the study folder's monitoring, scored by its ``monitoring/scorecard.yaml``. A monitor whom the roster
+    gives a day of renewed certification (``certified_on``) is held to the contacts scored since. Empty without records
+    or rubric, or when fewer than two contacts were scored by several monitors.
+    """
+    rubric = Path(study) / "monitoring" / "scorecard.yaml"
+    if records is None or not rubric.is_file() or not {"contact_id", "monitor", "date"} <= set(records):
+        return []
+    when, day = parse_dates(records["date"]), pd.Timestamp(before)
+    recent = (when >= day - QUARTER) & (when < day)
+    if roster is not None and "certified_on" in roster:
+        renewed = parse_dates(roster.set_index("agent")["certified_on"])
+        recent &= ~(when < records["monitor"].map(renewed))
+    found = records[recent].reset_index(drop=True)
+    if len(twice_scored(found)) < 2:
+        return []
+    monitors = calibrate(score_contacts(found, rubric)).monitors
+    return monitors.loc[monitors["verdict"] == "retrain", "term"].tolist()
+
+
+def twice_scored(records: pd.DataFrame) -> pd.Index:
+    """Contacts that several monitors scored."""
+    monitors = records.groupby("contact_id")["monitor"].nunique()
+    return monitors.index[monitors >= 2]
 
 
 def _monitors(totals: pd.DataFrame, days: pd.Series, tolerance: float, conf_level: float) -> list[dict]:

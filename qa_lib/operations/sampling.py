@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -85,12 +85,15 @@ class MonitoringPlan(Result):
         return write_workbook(path, {"plan": self.table, "load": self.load()})
 
 
-def monitoring_plan(roster: pd.DataFrame, spec: PlanSpec | Mapping, seed: int = 1) -> MonitoringPlan:
+def monitoring_plan(
+    roster: pd.DataFrame, spec: PlanSpec | Mapping, seed: int = 1, retrain: Collection[str] = ()
+) -> MonitoringPlan:
     """Draw a monitoring plan; the same seed gives the same plan.
 
     ``roster``: ``agent, role`` (agent, team_leader, quality_assurer, senior_supervisor), ``since``; optional ``until,
     branch, risk, certified`` (yes/no, of monitors) and ``weekmask`` (working days of a person, Monday first). Every
-    agent and team leader on duty is monitored at least once a day, by certified monitors only, within their loads;
+    agent and team leader on duty is monitored at least once a day, by certified monitors only, within their loads; who
+    must ``retrain``, as calibration says, is not certified until it is done;
     senior supervisors first take what the assurers of a day cannot, then spread the rest of their week evenly.
 
     Raises ResponseError for a roster without its columns or with people twice; StudyError for a spec that breaks its
@@ -112,9 +115,10 @@ def monitoring_plan(roster: pd.DataFrame, spec: PlanSpec | Mapping, seed: int = 
         raise StudyError(f"monitoring plan: no working day from {spec.first} to {spec.last}.")
     staff = roster[roster["role"].isin(["agent", "team_leader"])]
     certified = roster.get("certified", pd.Series("", index=roster.index)).astype(str).str.lower().isin(CERTIFIED)
-    monitors = roster[roster["role"].isin(_MONITORS) & certified]
+    monitors = roster[roster["role"].isin(_MONITORS) & certified & ~roster["agent"].isin(retrain)]
     if monitors.empty:
-        raise StudyError("monitoring plan: nobody on the roster is a certified monitor; certify one first.")
+        left_out = f" ({', '.join(retrain)} must be retrained first)" if retrain else ""
+        raise StudyError(f"monitoring plan: nobody on the roster is a certified monitor{left_out}; certify one first.")
     rows: list[dict] = []
     for _, week in days.to_series().groupby(days.strftime("%G-W%V")):
         wanted = {
@@ -131,7 +135,8 @@ def monitoring_plan(roster: pd.DataFrame, spec: PlanSpec | Mapping, seed: int = 
         table.loc[part.index, "mode"] = rng.permutation(quotas(len(part), spec.modes))
     table = table[["date", "time", "agent", "branch", "role", "reason", "mode", "monitor"]]
     table = table.sort_values(["date", "time", "agent"], kind="stable", ignore_index=True)
-    return MonitoringPlan(table, Provenance("monitoring_plan", len(table), {"seed": seed, **spec.model_dump()}))
+    settings = {"seed": seed, "retrain": sorted(retrain), **spec.model_dump()}
+    return MonitoringPlan(table, Provenance("monitoring_plan", len(table), settings))
 
 
 def plan_file(study: str | Path, period: str | int) -> PlanSpec:

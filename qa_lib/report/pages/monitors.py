@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from qa_lib.errors import StudyError
-from qa_lib.operations.calibration import Calibration, calibrate
+from qa_lib.operations.calibration import Calibration, calibrate, retraining, twice_scored
 from qa_lib.operations.monitoring import follow_up
 from qa_lib.operations.sampling import MonitoringPlan, monitoring_plan
 from qa_lib.operations.scorecards import Scorecards, score_contacts
@@ -92,8 +92,7 @@ def calibrated(page: ReportPage) -> tuple[Calibration | None, Scorecards | None]
         first = first - _CALIBRATION_REACH
     when = parse_dates(everything["date"])
     found = everything[(when >= first) & (when <= last)].reset_index(drop=True)
-    pairs = found.drop_duplicates(["contact_id", "monitor"])["contact_id"]
-    if pairs[pairs.duplicated()].drop_duplicates().size < 2:
+    if len(twice_scored(found)) < 2:
         return None, None
     scored = page.attempt(score_contacts, found, rubric)
     return (None, None) if scored is None else (page.attempt(calibrate, scored), scored)
@@ -172,7 +171,9 @@ def plan(page: ReportPage) -> MonitoringPlan | None:
         return None
     first, last = span(next_period(page))
     spec = load_yaml(path, StudyError) if path.is_file() else {}
-    return page.attempt(monitoring_plan, roster, {**spec, "first": str(first.date()), "last": str(last.date())}, seed=1)
+    days = {"first": str(first.date()), "last": str(last.date())}
+    retrain = page.attempt(retraining, page.study.path, page.study.monitoring(), days["first"], roster)
+    return page.attempt(monitoring_plan, roster, {**spec, **days}, seed=1, retrain=retrain or [])
 
 
 def next_plan(page: ReportPage, found: MonitoringPlan | None) -> None:
@@ -208,3 +209,5 @@ def next_plan(page: ReportPage, found: MonitoringPlan | None) -> None:
             pd.DataFrame(rows | {text("planned_contacts"): counts["n"].map(text.count)}), text("caption_plan_more"), 2
         )
     display.paragraph(text("plan_note"), "note")
+    if left_out := found.provenance.settings["retrain"]:
+        display.paragraph(text("plan_retrain", monitors=text.join(left_out)), "note")
