@@ -88,7 +88,7 @@ def kpis(
     asked = read_period(period)
     shipped, spec = spec is None, read_kpi_spec(spec)
     by = [by] if isinstance(by, str) else list(by or [])
-    prepared, ledger = prepare(tables, spec)
+    prepared, ledger = prepare(tables, spec, shipped)
     as_of = pd.Timestamp(spec.as_of) if spec.as_of else _latest(prepared, spec)
     records = _Records(prepared, spec, by, asked, as_of, conf_level)
     rows, wrong = [], []
@@ -129,12 +129,14 @@ def kpi_cases(
     >>> kpi_cases({"calls": calls}, None, "speed_of_answer")[["period", "value", "met"]].values.tolist()
     [['2026-10', 20.0, 1.0], ['2026-10', 40.0, 0.0]]
     """
-    spec, asked = read_kpi_spec(spec), read_period(period)
+    shipped, spec, asked = spec is None, read_kpi_spec(spec), read_period(period)
     chosen = {entry.id: entry for entry in spec.kpis}.get(kpi)
     if chosen is None or chosen.kind in _OF_PERIODS:
         known = ", ".join(entry.id for entry in spec.kpis if entry.kind not in _OF_PERIODS)
         raise ResponseError(f"kpi_cases: {kpi!r} is no KPI of single cases. These are: {known}.")
-    prepared, _ = prepare({chosen.table: tables[chosen.table]}, spec)
+    if absent := [column for column in chosen.columns if column not in tables[chosen.table]]:
+        raise ResponseError(f"kpi_cases: {kpi}: {chosen.table} has no column {absent[0]!r}. Mend the export.")
+    prepared, _ = prepare({chosen.table: tables[chosen.table]}, spec, shipped)
     data = prepared[chosen.table]
     found, _ = cases_of(chosen, data, _latest(prepared, spec), spec)
     value = found.value if found.done is None else np.where(found.done, found.value, np.nan)
@@ -167,7 +169,7 @@ def _latest(prepared: Mapping[str, pd.DataFrame], spec: KpiSpec) -> pd.Timestamp
         data[column].max()
         for name, data in prepared.items()
         for column in {spec.tables[name].at, *spec.tables[name].times}
-        if (name, column) not in promises
+        if (name, column) not in promises and column in data
     ]
     return max(moment for moment in moments if not pd.isna(moment))
 

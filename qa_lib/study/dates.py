@@ -128,3 +128,33 @@ def _slashed(text: pd.Series) -> pd.Series:
 def _first_that_fits(text: pd.Series, formats: list[str] | tuple[str, ...]) -> pd.Series:
     readings = [pd.to_datetime(text, format=pattern, errors="coerce") for pattern in formats]
     return max(readings, key=lambda dates: dates.notna().sum())
+
+
+def local_times(cells: pd.Series, timezone: str | None = None, format: str | None = None) -> pd.Series:
+    """Dates and times of a record as local wall-clock time, ``NaT`` where a cell is none.
+
+    Times with an offset are turned into ``timezone``; those without are in it already.
+
+    Raises
+    ------
+    ResponseError : offsets differ, or only some times have one, and no ``timezone`` is given
+
+    >>> local_times(pd.Series(["2026-10-03T01:00:00Z", "2026-10-03 09:30"]), "Asia/Shanghai").dt.hour.tolist()
+    [9, 9]
+    """
+    if pd.api.types.is_datetime64_any_dtype(cells):
+        zoned = timezone is not None and cells.dt.tz is not None
+        return (cells.dt.tz_convert(timezone).dt.tz_localize(None) if zoned else parse_dates(cells)).dt.as_unit("us")
+    text = cells.astype("string").str.strip().replace("", pd.NA)
+    offset = text.str.extract(f"({_OFFSET})", expand=False).str.strip().str.replace("Z", "+00:00")
+    zoned = offset.notna()
+    if timezone is None and (mixed := offset[text.notna()].fillna("none").unique()).size > 1:
+        raise ResponseError(
+            f"column {cells.name!r}: time zones are mixed ({', '.join(sorted(mixed))}). Name the service's own under "
+            "timezone, such as Asia/Shanghai; every time is then turned into it."
+        )
+    local = parse_dates(text if timezone is None else text.mask(zoned), format)
+    if timezone is not None and zoned.any():
+        moments = pd.to_datetime(text.where(zoned), errors="coerce", utc=True, format=format or "ISO8601")
+        local = local.fillna(moments.dt.tz_convert(timezone).dt.tz_localize(None))
+    return local.dt.as_unit("us")

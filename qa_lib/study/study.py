@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +23,7 @@ from qa_lib.study.privacy import personal_column, without_personal
 from qa_lib.study.responses import Responses
 from qa_lib.study.schema import Record, load_yaml, validate
 from qa_lib.study.screening import screen
+from qa_lib.study.ticket_log import TicketLog, Tickets, log_findings, read_ticket_log
 
 GUESS = "# a guess:"
 """What a drafted line ends with until a person has confirmed it; ``check`` lists them."""
@@ -134,6 +135,7 @@ class StudyFile(Record):
     ``comments`` are open questions, each a column's name, or id, name and columns; ``quotes`` allows pages to quote
     redacted answers of groups no smaller than ``minimum_cell``. ``personal`` names columns that may hold personal data:
     a segment or column of the responses by its id, a column of an operations record as ``tickets.phone``.
+    ``ticket_log`` declares that ``tickets/`` has a row per change of a ticket.
     """
 
     title: Words
@@ -152,6 +154,7 @@ class StudyFile(Record):
     ] = []
     duplicates: Literal["error", "first", "last"] = "error"
     encoding: str | None = None
+    ticket_log: TicketLog | None = None
     margins: dict[str, dict[str, Annotated[float, Field(gt=0)]]] = {}
     targets: dict[str, float] = {}
     index_mapping: Literal["minmax", "ratio"] = "minmax"
@@ -216,7 +219,19 @@ class Study:
         return defaults.override(load_yaml(path, StudyError)) if path.exists() else defaults
 
     def tickets(self) -> pd.DataFrame | None:
-        return self._records("tickets")
+        """The tickets, a row each; made from their changes where study.yaml declares a ``ticket_log``."""
+        if self.spec.ticket_log is None:
+            return self._records("tickets")
+        found = self.tickets_of_log()
+        return None if found is None else found.table
+
+    def tickets_of_log(self) -> Tickets | None:
+        """The tickets of the log study.yaml declares, and what was wrong with it; None without declaration or log."""
+        files = self._files("tickets")
+        if self.spec.ticket_log is None or not files:
+            return None
+        found = read_ticket_log(files, self.spec.ticket_log)
+        return replace(found, table=without_personal(found.table, self.may_be_personal("tickets")))
 
     def calls(self) -> pd.DataFrame | None:
         return self._records("calls")
@@ -267,13 +282,16 @@ class Study:
 
     def _records(self, folder: str) -> pd.DataFrame | None:
         """All tables of a folder under one another, as text; None when there is no such folder."""
-        if not (self.path / folder).is_dir():
-            return None
-        files = sorted(f for f in (self.path / folder).iterdir() if f.suffix.lower() in SUFFIXES)
+        files = self._files(folder)
         if not files:
             return None
         table = pd.concat([read_table(file) for file in files], ignore_index=True)
         return without_personal(table, self.may_be_personal(folder))
+
+    def _files(self, folder: str) -> list[Path]:
+        if not (self.path / folder).is_dir():
+            return []
+        return sorted(f for f in (self.path / folder).iterdir() if f.suffix.lower() in SUFFIXES)
 
     def _table(self, name: str) -> pd.DataFrame | None:
         path = self.path / name
@@ -310,6 +328,8 @@ def check(study: Study) -> pd.DataFrame:
     columns full of values outside their scale are rows of severity ``warning``.
     """
     findings: list[tuple[str, str, str, str, str]] = [*_guesses(study), *_personal(study)]
+    if (tickets := study.tickets_of_log()) is not None:
+        findings += log_findings(tickets)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", QaWarning)
         try:

@@ -14,19 +14,24 @@ LEDGER_COLUMNS = ["file", "row", "column", "before", "after", "reason", "count"]
 _OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})\s*$"
 
 
-def ready(name: str, records: pd.DataFrame, table: Table, spec: KpiSpec, roster: pd.DataFrame | None):
+def ready(
+    name: str, records: pd.DataFrame, table: Table, spec: KpiSpec, roster: pd.DataFrame | None, shipped: bool = False
+):
     """The table with its times as datetimes and only one row per id, and the ledger of what that took.
+
+    Under the ``shipped`` spec a time the table does not have is left out.
 
     Raises ResponseError when a needed column is absent, the table is empty, or time zones are mixed.
     """
     if records.empty:
         raise ResponseError(f"{name}: no rows. Leave the table out, or give one with records.")
-    needed = [table.at, *table.times, *([table.id] if table.id else [])]
+    times = [column for column in dict.fromkeys([table.at, *table.times]) if column in records or not shipped]
+    needed = [table.at, *times, *([table.id] if table.id else [])]
     if absent := [column for column in dict.fromkeys(needed) if column not in records]:
         raise ResponseError(f"{name}: no column {absent[0]!r}. Columns are {', '.join(map(str, records.columns))}.")
     entries: list[dict] = []
     data = records.copy(deep=False)
-    for column in dict.fromkeys([table.at, *table.times]):
+    for column in times:
         data[column] = _times(name, data[column], spec.timezone, entries)
     if table.id:
         copies = data[table.id].duplicated().to_numpy()
@@ -80,14 +85,16 @@ def _times(name: str, raw: pd.Series, timezone: str | None, entries: list[dict])
     return parsed
 
 
-def prepare(tables: Mapping[str, pd.DataFrame], spec: KpiSpec) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+def prepare(
+    tables: Mapping[str, pd.DataFrame], spec: KpiSpec, shipped: bool = False
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """All tables of the spec that are there, ready, and one ledger."""
     roster = tables.get("roster")
     prepared, ledgers = {}, []
     for name, table in spec.tables.items():
         if tables.get(name) is not None:
             records = tables[name].reset_index(drop=True)
-            prepared[name], ledger = ready(name, records, table, spec, roster)
+            prepared[name], ledger = ready(name, records, table, spec, roster, shipped)
             ledgers.append(ledger)
     if not prepared:
         raise ResponseError(f"kpis: none of the tables {', '.join(spec.tables)} was given.")
