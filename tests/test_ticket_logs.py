@@ -212,7 +212,7 @@ def test_a_study_reads_its_log_in_several_files_and_checks_it(tmp_path):
     for column in ("ticket_id", "branch", "agent", "submitted", "first_response", "resolved", "promised"):
         assert found[column].astype("string").tolist() == ready[column].astype("string").tolist(), column
     findings = check(study).set_index("file").loc["tickets/b.csv"]
-    assert findings["finding"] == "10 × duplicate event, first in row 2."
+    assert findings["finding"] == "10 × duplicate event, first in row 82."
     kpis = qa.kpis(study.operations()).tidy()
     assert {"response_time", "resolution_time", "on_time_rate", "transfer_rate"} <= set(kpis["term"])
 

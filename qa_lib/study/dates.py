@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
 from qa_lib.errors import ResponseError
@@ -101,7 +102,9 @@ def parse_dates(cells: pd.Series, format: str | None = None) -> pd.Series:
 def _parsed(cells: pd.Series, format: str | None) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(cells):
         return cells.dt.tz_localize(None) if cells.dt.tz is not None else cells
-    text = cells.astype("string").str.strip().str.replace(_OFFSET, "", regex=True)
+    text = cells.astype("string").str.strip()
+    if (zoned := _offsets(text).notna()).any():
+        text = text.mask(zoned, text[zoned].str.replace(_OFFSET, "", regex=True))
     if format is not None:
         return pd.to_datetime(text, format=format, errors="coerce")
     parsed = pd.to_datetime(text, format="ISO8601", errors="coerce")
@@ -110,6 +113,19 @@ def _parsed(cells: pd.Series, format: str | None) -> pd.Series:
             parsed = parsed.fillna(pd.to_datetime(text.where(open_), format=candidate, errors="coerce"))
     slashed = parsed.isna() & text.str.match(r"\d{1,2}/\d{1,2}/\d{4}").fillna(False)
     return parsed.fillna(_slashed(text[slashed])) if slashed.any() else parsed
+
+
+def _offsets(text: pd.Series) -> pd.Series:
+    """The offset from UTC at the end of each text, missing where it has none.
+
+    Only texts with a sign or Z where an offset has it are looked at, each distinct ending once.
+    """
+    signs = text.str.slice(-6, -4).isin([*(f"{sign}{n}" for sign in "+-" for n in range(10))])
+    signs |= text.str.slice(-5, -4).isin(["+", "-"]) | (text.str.slice(-1) == "Z")
+    where, endings = pd.factorize(text.str.slice(-8).where(signs.fillna(False)))
+    found = [re.search(_OFFSET, f"0{ending}") for ending in np.asarray(endings, dtype=object)]
+    offsets = [match and match.group().strip().replace("Z", "+00:00") for match in found]
+    return pd.Series(np.array([*offsets, None], dtype=object)[where], index=text.index)
 
 
 def _slashed(text: pd.Series) -> pd.Series:
@@ -146,7 +162,7 @@ def local_times(cells: pd.Series, timezone: str | None = None, format: str | Non
         zoned = timezone is not None and cells.dt.tz is not None
         return (cells.dt.tz_convert(timezone).dt.tz_localize(None) if zoned else parse_dates(cells)).dt.as_unit("us")
     text = cells.astype("string").str.strip().replace("", pd.NA)
-    offset = text.str.extract(f"({_OFFSET})", expand=False).str.strip().str.replace("Z", "+00:00")
+    offset = _offsets(text)
     zoned = offset.notna()
     if timezone is None and (mixed := offset[text.notna()].fillna("none").unique()).size > 1:
         raise ResponseError(
