@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.lapack import dpotrf, dtrtrs
 from scipy.optimize import brentq, minimize
 from scipy.stats import chi2
 
@@ -48,14 +48,13 @@ class _Crossed:
         for a in columns:
             for b in columns:
                 self.zz += np.bincount(a * q + b, minlength=q * q).reshape(q, q)
-        self.zy = sum(np.bincount(column, y, minlength=q) for column in columns)
-        self.z1 = np.diag(self.zz).copy()
+        self.zy1 = np.column_stack([sum(np.bincount(column, y, minlength=q) for column in columns), np.diag(self.zz)])
 
     def parts(self, theta: np.ndarray) -> tuple[float, float, float, float]:
         """log|L|², the fixed effect's precision, μ, and the penalised residual sum of squares."""
         scale = theta[self.of]
-        root = cholesky(scale[:, None] * self.zz * scale + np.eye(len(scale)), lower=True)
-        cy, c1 = solve_triangular(root, (scale * np.column_stack([self.zy, self.z1]).T).T, lower=True).T
+        root, _ = dpotrf(scale[:, None] * self.zz * scale + np.eye(len(scale)), lower=True)
+        cy, c1 = dtrtrs(root, scale[:, None] * self.zy1, lower=True)[0].T
         precision = self.n - c1 @ c1
         mu = (self.sum - c1 @ cy) / precision
         return 2 * np.log(np.diag(root)).sum(), precision, mu, self.squares - cy @ cy - mu**2 * precision

@@ -122,6 +122,12 @@ class Text:
             return format_skeleton("yMMM", date(int(parts[0]), int(parts[1]), 1), locale=self._locale)
         return self.period(period)
 
+    def season(self, term: str) -> str:
+        """A month (``01`` … ``12``) or quarter (``Q1`` … ``Q4``) of any year."""
+        if term.startswith("Q"):
+            return self("season_quarter", quarter=term[1:])
+        return format_skeleton("MMMM", date(2000, int(term), 1), locale=self._locale)
+
     def join(self, phrases: list[str]) -> str:
         """``a, b and c`` as the language lists things."""
         if len(phrases) < 2:

@@ -41,6 +41,7 @@ class Seasonality(Result):
         """The season's effects with intervals."""
         ax = plot_intervals(self.table, ax=ax, labels=labels)
         ax.axvline(0, color="0.4", linewidth=1)
+        ax.set_xlabel((labels or {}).get("effect", "Seasonal effect"))
         return ax
 
 

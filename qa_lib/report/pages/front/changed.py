@@ -6,6 +6,7 @@ import pandas as pd
 
 from qa_lib.report import charts, display
 from qa_lib.report.manifest import read_manifest
+from qa_lib.report.pages.front.season import season
 from qa_lib.report.pages.front.stand import SIGNIFICANCE, headline_name, headline_number
 from qa_lib.report.pages.front.where import of_segment, signal_sentences
 from qa_lib.report.pages.page import ReportPage, interval_columns
@@ -106,6 +107,7 @@ def over_time(page: ReportPage) -> None:
             now=text.number(last["estimate"]),
         ),
     )
+    season(page, table)
 
 
 def restatement(page: ReportPage, figures: dict[str, tuple[Estimates, Estimates | None]]) -> None:
