@@ -108,7 +108,7 @@ def _segment_places(study: Study, period: str, data: pd.DataFrame, folder: Path,
         raise RenderError(f"segment {column!r} is not declared in study.yaml. Declared: {', '.join(known) or 'none'}.")
     if column not in data:
         raise RenderError(f"segment {column!r} was not recorded in this period: no export has its column.")
-    hidden = hidden_groups(study.responses().data, column, period, study.spec.minimum_cell)
+    hidden = hidden_groups(data, column, period, study.spec.minimum_cell)
     values = sorted(set(data[column].dropna()) - hidden)
     return [(f"{column}={value}", folder / f"{column}-{_file_name(str(value))}") for value in values]
 

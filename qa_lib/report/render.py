@@ -20,7 +20,6 @@ from qa_lib.report.lock import only_one
 from qa_lib.report.manifest import Manifest, Outcome, Sources, head_of, read_manifest, sources_of
 from qa_lib.report.plan import Page, chosen_languages, links_of, plan_pages, reports_folder
 from qa_lib.report.text import LANGUAGES, Text, catalogue
-from qa_lib.study.cleaning import in_period
 from qa_lib.study.dates import unit_of
 from qa_lib.study.study import Study, read_study
 
@@ -117,7 +116,8 @@ class _Task:
 
 
 def _task(study: Study, period: str, by: list[str], languages: list[str], index: Path, force: bool) -> _Task:
-    data = _answers(study, period)
+    few = unit_of(period) in ("day", "week")  # may have no responses: its pages on operations records stand without
+    data = (study.answers(period) if few else study.responses(period)).data
     pages = plan_pages(study, period, data, index.parent / period, by, languages)
     links = links_of(pages, index)
     sources = sources_of(study, {page.notebook for page in pages})
@@ -125,14 +125,6 @@ def _task(study: Study, period: str, by: list[str], languages: list[str], index:
     manifest = read_manifest(index.parent / period)
     reasons = {page: manifest.why_render(page, made_from[page]) or ("forced" if force else "") for page in pages}
     return _Task(study, period, data, manifest, sources, links, made_from, reasons)
-
-
-def _answers(study: Study, period: str) -> pd.DataFrame:
-    """The period's responses. A day or a week may have none: its pages on operations records stand without."""
-    if unit_of(period) not in ("day", "week"):
-        return study.responses(period).data
-    everyone = study.responses().data
-    return everyone[in_period(everyone, period)]
 
 
 def _run(task: _Task, jobs: int, outcomes: dict[Page, Outcome]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,19 +21,37 @@ from qa_lib.errors import ResponseError, StudyError
 from qa_lib.study.dates import labels, parse_dates, span, unit_of
 from qa_lib.study.ledger import LedgerBook
 from qa_lib.study.privacy import hash_key, personal_column
-from qa_lib.study.responses import STANDARD, Responses, read_exports, refuse_duplicates, warn_of_doubts
+from qa_lib.study.responses import (
+    STANDARD,
+    Responses,
+    code_export,
+    read_exports,
+    refuse_duplicates,
+    warn_of_doubts,
+)
 from qa_lib.study.screening import screen
 
 if TYPE_CHECKING:
+    from qa_lib.study.files import Export
     from qa_lib.study.study import Exclusion, PeriodSource, Study, StudyFile
 
 _STAMP = b"qa_lib.fingerprint"
+_NOT_OF_RESPONSES = {
+    "title",
+    "languages",
+    "simulated",
+    "margins",
+    "targets",
+    "index_mapping",
+    "minimum_cell",
+    "disclosure",
+}
 _loaded: dict[Path, tuple[str, Responses]] = {}
 
 
 def processed_responses(study: Study) -> Responses:
     """A study's responses; read again only when exports, study.yaml, instrument.yaml or the reading code changed."""
-    fingerprint = _fingerprint(study)
+    fingerprint = fingerprint_of(study)
     known = _loaded.get(study.path)
     if known is None or known[0] != fingerprint:
         known = (fingerprint, _stored_or_built(study, fingerprint))
@@ -60,20 +80,41 @@ def build(study: Study) -> Responses:
     spec = study.spec
     raw = read_exports(folder, study.instrument, _context(spec), spec.encoding, {entry.id for entry in spec.comments})
     book = LedgerBook()
-    everyone = _with_period(raw.data, spec.period, book)
-    data = everyone[everyone["period"].notna()]
+    everyone = with_period(raw.data, spec.period, book)
+    data = settled(study, everyone[everyone["period"].notna()], book)
+    if data.empty:
+        raise ResponseError(f"{folder}: no response is left after the exclusions of study.yaml.")
+    ledger = pd.concat([raw.ledger, book.table()], ignore_index=True)
+    return Responses(data, with_row_periods(ledger, everyone), study.instrument)
+
+
+def settled(study: Study, data: pd.DataFrame, book: LedgerBook) -> pd.DataFrame:
+    """One response each, without those the study leaves out, with the columns that stay."""
+    spec = study.spec
     data = _one_response_each(data, spec.duplicates, book)
     for rule in spec.exclude:
         data = _leave_out(data, _excluded(data, rule), rule.column, rule.reason, book)
     data = data.reset_index(drop=True)
     if spec.exclude_flagged:
-        data = _exclude_flagged(Responses(data, raw.ledger, study.instrument), spec.exclude_flagged, book)
-    if data.empty:
-        raise ResponseError(f"{folder}: no response is left after the exclusions of study.yaml.")
-    ledger = pd.concat([raw.ledger, book.table()], ignore_index=True)
+        data = _exclude_flagged(Responses(data, pd.DataFrame(), study.instrument), spec.exclude_flagged, book)
     data = data[[name for name in data if name in _wanted(spec, study)]]
     _refuse_personal(data, study)
-    return Responses(data.reset_index(drop=True), _with_row_periods(ledger, everyone), study.instrument)
+    return data.reset_index(drop=True)
+
+
+def coded_block(study: Study, block: Export, path: Path, book: LedgerBook) -> pd.DataFrame:
+    """A block of an export, coded by the study's rules."""
+    return code_export(block, path, study.instrument, _context(study.spec), book)
+
+
+def reading_rules(study: Study) -> bytes:
+    """Hash of what the responses follow from besides the exports: study, instrument, the code that reads, the key."""
+    said = study.spec.model_dump_json(exclude=_NOT_OF_RESPONSES)
+    digest = hashlib.sha256(f"{qa_lib.__version__}\0{said}\0{study.instrument.file.model_dump_json()}".encode())
+    digest.update(hashlib.sha256(hash_key()).digest())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + content_digest(file))
+    return digest.digest()
 
 
 def _context(spec: StudyFile) -> dict[str, list[str]]:
@@ -110,7 +151,7 @@ def _refuse_personal(data: pd.DataFrame, study: Study) -> None:
             )
 
 
-def _with_period(data: pd.DataFrame, source: PeriodSource, book: LedgerBook) -> pd.DataFrame:
+def with_period(data: pd.DataFrame, source: PeriodSource, book: LedgerBook) -> pd.DataFrame:
     """The data with period, missing where the date is unreadable, and date as a timestamp."""
     if "date" in data:
         dates = parse_dates(data["date"], source.format)
@@ -189,7 +230,7 @@ def _record(rows: pd.DataFrame, column: str, reason: str, book: LedgerBook) -> N
         book.cells(str(file), part["source_row"], column, before, reason)
 
 
-def _with_row_periods(ledger: pd.DataFrame, everyone: pd.DataFrame) -> pd.DataFrame:
+def with_row_periods(ledger: pd.DataFrame, everyone: pd.DataFrame) -> pd.DataFrame:
     """The ledger with the period of each entry that concerns one row."""
     rows = everyone[["source_file", "source_row", "period"]].set_axis(["file", "row", "period"], axis=1)
     return ledger.merge(rows.astype({"file": "string", "row": "Int64", "period": "string"}), "left", ["file", "row"])
@@ -208,15 +249,20 @@ def in_period(data: pd.DataFrame, period: str) -> pd.Series:
     return data["period"].isin(inside)
 
 
-def _fingerprint(study: Study) -> str:
+def fingerprint_of(study: Study) -> str:
     """Hash of what responses follow from: exports by content, study, instrument, the code that reads them, the key."""
     said = f"{qa_lib.__version__}\0{study.spec.model_dump_json()}\0{study.instrument.file.model_dump_json()}"
     digest = hashlib.sha256(said.encode() + hashlib.sha256(hash_key()).digest())
     exports = [entry for entry in sorted((study.path / "responses").glob("*")) if entry.is_file()]
     for file in [*sorted(Path(__file__).parent.glob("*.py")), *exports]:
-        state = file.stat()
-        digest.update(file.name.encode() + b"\0" + _content_digest(file, state.st_size, state.st_mtime_ns))
+        digest.update(file.name.encode() + b"\0" + content_digest(file))
     return digest.hexdigest()
+
+
+def content_digest(file: Path) -> bytes:
+    """Hash of a file's content, read again only when its size or time of change differ."""
+    state = file.stat()
+    return _content_digest(file, state.st_size, state.st_mtime_ns)
 
 
 @cache
@@ -239,8 +285,13 @@ def _stored(path: Path, fingerprint: str) -> pd.DataFrame | None:
 
 def _store(data: pd.DataFrame, path: Path, fingerprint: str) -> None:
     """Writes beside the place, then moves there: the file appears whole, stamped with what it follows from."""
+    write_table(data, path, {_STAMP: fingerprint.encode()})
+
+
+def write_table(data: pd.DataFrame, path: Path, stamp: Mapping[bytes, bytes] = MappingProxyType({})) -> None:
+    """Writes beside the place, then moves there: the file appears whole."""
     table = pa.Table.from_pandas(data, preserve_index=False)
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _STAMP: fingerprint.encode()})
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **stamp})
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".partial")
     os.close(handle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".sav", ".parquet")
 _EAST_ASIAN = ("GB18030", "CP949")
 _MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SAMPLE = 64_000
+BLOCK_ROWS = 131_072
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,28 @@ def read_export(path: Path, encoding: str | None = None) -> Export:
         raise ResponseError(f"{path} has a header but no answers.")
     export.table.columns = _distinct([str(name).strip().lstrip("\ufeff") for name in export.table.columns])
     return export
+
+
+def export_blocks(path: Path, encoding: str | None = None) -> Iterator[Export]:
+    """An export in blocks of at most ``BLOCK_ROWS`` rows where its format allows (parquet), else whole."""
+    if path.suffix.lower() != ".parquet" or not path.is_file() or path.stat().st_size == 0:
+        yield read_export(path, encoding)
+        return
+    import pyarrow
+    import pyarrow.parquet
+
+    first_row = 2
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(BLOCK_ROWS):
+                table = pyarrow.Table.from_batches([batch]).to_pandas()
+                table.columns = _distinct([str(name).strip().lstrip("\ufeff") for name in table.columns])
+                yield Export(table.reset_index(drop=True), first_row)
+                first_row += len(table)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise ResponseError(f"{path} is not a whole parquet file: {error}. Write it again.") from None
+    if first_row == 2:
+        raise ResponseError(f"{path} has a header but no answers.")
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -22,6 +22,9 @@ class LedgerBook:
     def __init__(self) -> None:
         self._entries: list[tuple] = []
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def cells(self, file: str, rows: Sequence, column: str, before: Sequence, reason: str) -> None:
         """An entry for every one of the cells given by their rows in the file and their values before."""
         for row, value in zip(rows, before, strict=True):

@@ -93,13 +93,17 @@ def read_exports(
 
 
 def warn_of_doubts(responses: Responses) -> None:
-    for item, finding, advice in doubtful_items(responses.data, responses.instrument):
-        warnings.warn(f"item {item} {finding}. {advice}", DataWarning, stacklevel=3)
+    warn_of(doubtful_items(responses.data, responses.instrument))
+
+
+def warn_of(doubts: Iterable[tuple[str, str, str]]) -> None:
+    for item, finding, advice in doubts:
+        warnings.warn(f"item {item} {finding}. {advice}", DataWarning, stacklevel=4)
 
 
 def _files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
     given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
-    found = [file for path in given for file in (_exports_in(path) if path.is_dir() else [path])]
+    found = [file for path in given for file in (exports_in(path) if path.is_dir() else [path])]
     if not found:
         raise ResponseError(
             f"no exports in {given[0] if given else 'the paths given'}. Put {', '.join(SUFFIXES)} there."
@@ -107,7 +111,7 @@ def _files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
     return found
 
 
-def _exports_in(folder: Path) -> list[Path]:
+def exports_in(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith((".", "~")))
 
 
@@ -119,7 +123,13 @@ def _read_one(
     comments: Collection[str],
     book: LedgerBook,
 ) -> pd.DataFrame:
-    export = read_export(path, encoding)
+    return code_export(read_export(path, encoding), path, instrument, context, book)
+
+
+def code_export(
+    export: Export, path: Path, instrument: Instrument, context: Mapping[str, Sequence[str]], book: LedgerBook
+) -> pd.DataFrame:
+    """The answers and context of an export, or of a block of one, coded; what changed goes into the book."""
     dialect = dialect_of(export.table, instrument.file.dialect)
     above = dialect.header_rows(export.table)
     wording = export.table.iloc[0].astype(str).to_dict() if above else export.wording
@@ -226,6 +236,9 @@ def _context(
         column = finder.find(candidates, ())
         if column is not None:
             cells = _without_defined_missing(table[column], export, place, name, book)
+            if name == "date" and pd.api.types.is_datetime64_any_dtype(cells):
+                found[name] = cells
+                continue
             texts = _named(_texts(cells), export.labels.get(column)) if name not in STANDARD else _texts(cells)
             found[name] = _context_column(name, texts, instrument, place, book)
     return found

@@ -15,10 +15,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from qa_lib.criteria import Criteria
 from qa_lib.errors import QaError, QaWarning, ResponseError, StudyError
 from qa_lib.study.checks import doubtful_items
-from qa_lib.study.cleaning import build, in_period, processed_responses
+from qa_lib.study.cleaning import build
 from qa_lib.study.dates import unit_of
 from qa_lib.study.files import SUFFIXES, read_table
 from qa_lib.study.instrument import Identifier, Instrument, Words, read_instrument
+from qa_lib.study.kept import kept
 from qa_lib.study.privacy import personal_column, without_personal
 from qa_lib.study.responses import Responses
 from qa_lib.study.schema import Record, load_yaml, validate
@@ -188,30 +189,41 @@ class Study:
         raw = self.path.parent
         return raw.parent / "processed" / self.name if raw.name == "raw" else self.path / ".processed"
 
-    def periods(self) -> list[str]:
-        """The periods that have responses, sorted."""
-        return sorted(self._all().data["period"].unique())
+    def periods(self, unit: str | None = None) -> list[str]:
+        """The periods that have responses, sorted: the study's own, or those of a unit (month, quarter …)."""
+        return kept(self).periods(unit)
 
     def responses(self, period: str | int | None = None) -> Responses:
         """All responses, or those of a period: a month also as part of its quarter or year.
 
         Raises ``ResponseError`` for a period that is written wrongly or has no responses.
         """
-        everything = self._all()
         if period is None:
-            return everything
-        wanted = in_period(everything.data, str(period))
-        if not wanted.any():
+            return kept(self).everything(self._weighted)
+        found = self.answers(period)
+        if found.data.empty:
             known = self.periods()
             raise ResponseError(
                 f"{self.path}: no responses in {period}. "
                 f"Periods with responses: {known[0]} to {known[-1]} ({len(known)})."
             )
-        data = everything.data[wanted].reset_index(drop=True)
-        ledger = everything.ledger
-        its_rows = ledger["period"].isin(data["period"].unique())
-        whole_columns = ledger["row"].isna() & ledger["file"].isin(data["source_file"].unique())
-        return Responses(data, ledger[its_rows | whole_columns].reset_index(drop=True), self.instrument)
+        return found
+
+    def answers(self, period: str | int) -> Responses:
+        """The responses of a period, of which there may be none."""
+        return kept(self).answers(str(period), self._weighted)
+
+    def values(self, segment: str) -> set[str]:
+        """Every value that a segment has in the responses, as text."""
+        return kept(self).values(segment)
+
+    def digest(self, period: str | int) -> str:
+        """Hash of what the responses of a period follow from."""
+        return kept(self).digest(str(period))
+
+    def _weighted(self, responses: Responses) -> Responses:
+        """The responses with their weights: those they came with."""
+        return responses
 
     def criteria(self) -> Criteria:
         path = self.path / "criteria.yaml"
@@ -300,9 +312,6 @@ class Study:
     def may_be_personal(self, record: str) -> list[str]:
         """The columns of an operations record that study.yaml declares personal."""
         return [name.removeprefix(f"{record}.") for name in self.spec.personal if name.startswith(f"{record}.")]
-
-    def _all(self) -> Responses:
-        return processed_responses(self)
 
 
 def read_study(path: str | Path) -> Study:

@@ -98,7 +98,7 @@ def unit(page: ReportPage, tables: dict[str, pd.DataFrame]) -> Segment | None:
     """The segment by which records and responses can both be split; none on a page that shows one of its values."""
     for segment in page.study.spec.segments:
         column = segment.id
-        known = set(page.study.responses().data.get(column, pd.Series(dtype=object)).astype(str))
+        known = page.study.values(column)
         if any(column in table and known & set(table[column].astype(str)) for table in tables.values()):
             return None if page.segment.startswith(f"{column}=") else segment
     return None

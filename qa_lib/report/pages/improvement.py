@@ -39,9 +39,8 @@ def unit(page: ReportPage, actions: pd.DataFrame) -> Segment | None:
     named = {
         name.strip() for units in actions.get("unit", pd.Series(dtype=object)).dropna() for name in units.split(";")
     }
-    data = page.study.responses().data
     for segment in page.study.spec.segments:
-        if segment.id in data and named & set(data[segment.id].astype(str)):
+        if named & page.study.values(segment.id):
             return segment
     return None
 

@@ -17,8 +17,7 @@ from qa_lib.report import display
 from qa_lib.report.shared import outcome
 from qa_lib.report.suppression import hidden_cells, hidden_groups
 from qa_lib.report.text import Text
-from qa_lib.study.cleaning import in_period
-from qa_lib.study.dates import labels, unit_of
+from qa_lib.study.dates import unit_of
 from qa_lib.study.instrument import Instrument
 from qa_lib.study.responses import Responses
 from qa_lib.study.study import Study, read_study
@@ -112,7 +111,8 @@ class ReportPage:
 
     def shown_groups(self, column: str, period: str | None = None) -> list[object]:
         """The groups of a segment that this page may show, in this or another period, sorted."""
-        everyone, minimum, period = self.study.responses().data, self.study.spec.minimum_cell, period or self.period
+        minimum, period = self.study.spec.minimum_cell, period or self.period
+        everyone = self.study.answers(period).data
         outer, _, value = self.segment.partition("=")
         if not self.segment or outer == column:
             hidden = hidden_groups(everyone, column, period, minimum)
@@ -120,7 +120,7 @@ class ReportPage:
             cells = hidden_cells(everyone, (outer, column), period, minimum)
             here = cells[cells.index.astype(str) == value].any()
             hidden = set(here.index[here])
-        here = _select(everyone[in_period(everyone, period)], outer, value)
+        here = _select(everyone, outer, value)
         return [group for group in sorted(here[column].dropna().unique()) if group not in hidden]
 
     def shows_itself(self, period: str) -> bool:
@@ -228,11 +228,11 @@ def open_page(
     found = opened_study(_find(Path(study)))
     periods = found.periods()
     period = str(period) or periods[-1]
-    earlier = tuple(name for name in _periods_like(found, period) if name < period)
+    earlier = tuple(name for name in found.periods(unit_of(period)) if name < period)
     previous = earlier[-1] if earlier else None
     column, value = _segment(found, segment)
-    everyone = found.responses(period) if answers else found.responses()
-    data = _select(everyone.data[in_period(everyone.data, period)], column, value)
+    everyone = found.responses(period) if answers else found.answers(period)
+    data = _select(everyone.data, column, value)
     if len(data) < found.spec.minimum_cell and not answers:
         data = data.iloc[:0]
     elif len(data) < found.spec.minimum_cell:
@@ -264,20 +264,10 @@ def _read_once(path: Path, changed: tuple[int, ...]) -> Study:
 class RakedStudy(Study):
     """A study whose respondents are weighted to the known margins of study.yaml, period by period."""
 
-    def _all(self) -> Responses:
-        found = super()._all()
-        design = "weight" if "weight" in found.data else None
-        weights = rake(found.data, self.spec.margins, weights=design, by="period").weights
-        return replace(found, data=found.data.assign(weight=weights))
-
-
-def _periods_like(study: Study, period: str) -> list[str]:
-    """All periods with responses that are as long as this one: the quarters when it is a quarter."""
-    unit = unit_of(period)
-    data = study.responses().data
-    if "date" in data and data["date"].notna().any():
-        return sorted(labels(data["date"].dropna(), unit).unique())
-    return [name for name in study.periods() if unit_of(name) == unit]
+    def _weighted(self, responses: Responses) -> Responses:
+        design = "weight" if "weight" in responses.data else None
+        weights = rake(responses.data, self.spec.margins, weights=design, by="period").weights
+        return replace(responses, data=responses.data.assign(weight=weights))
 
 
 def _find(path: Path) -> Path:
@@ -298,8 +288,7 @@ def _segment(study: Study, segment: str) -> tuple[str, str]:
 
 
 def _select(data: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
-    chosen = data[data[column].astype(str) == value] if column else data
-    return chosen.reset_index(drop=True)
+    return data[data[column].astype(str) == value].reset_index(drop=True) if column else data
 
 
 def interval_columns(table: pd.DataFrame, label: Sequence[str]) -> pd.DataFrame:

@@ -30,7 +30,7 @@ def knows_segment(page: ReportPage, table: pd.DataFrame) -> bool:
     column, _, _ = page.segment.partition("=")
     if column not in table:
         return False
-    return not set(table[column].astype(str)).isdisjoint(page.study.responses().data[column].astype(str))
+    return not set(table[column].astype(str)).isdisjoint(page.study.values(column))
 
 
 def until_now(page: ReportPage, table: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -1,0 +1,78 @@
+"""Large studies, kept period by period: the same responses as from one table, and only what was asked for is read."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import qa_lib as qa
+from qa_lib.errors import ResponseError
+from qa_lib.study import partitions
+
+DEMO = Path(__file__).parents[1] / "data" / "raw" / "demo"
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    study = tmp_path / "data" / "raw" / "demo"
+    (study / "responses").mkdir(parents=True)
+    exports = [path for month in ("08", "09", "10") for path in (DEMO / "responses").glob(f"2026-{month}*")]
+    for path in [DEMO / "study.yaml", DEMO / "instrument.yaml", *exports]:
+        shutil.copy(path, study / path.relative_to(DEMO))
+    return study
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every study counts as large."""
+    monkeypatch.setattr(partitions, "LARGE_BYTES", 0)
+    monkeypatch.setattr(partitions, "_read_lately", {})
+
+
+def same(kept: pd.DataFrame, expected: pd.DataFrame) -> None:
+    assert_frame_equal(kept, expected.reset_index(drop=True), check_dtype=False, check_column_type=False)
+
+
+@pytest.mark.parametrize("period", ["2026-10", "2026-Q3", "2026-W40", "2026-10-05", None])
+def test_partitions_hold_the_same_responses_as_one_table(demo, period, monkeypatch) -> None:
+    whole = qa.read_study(demo).responses(period)
+    whole_ledger = whole.ledger
+    monkeypatch.setattr(partitions, "LARGE_BYTES", 0)
+    kept = qa.read_study(demo).responses(period)
+    same(kept.data, whole.data)
+    order = ["file", "row", "column", "reason", "before", "after"]
+    if period is None:  # rows without a period belong to none
+        whole_ledger = whole_ledger[whole_ledger["row"].isna() | whole_ledger["period"].notna()]
+    same(kept.ledger.sort_values(order, ignore_index=True), whole_ledger.sort_values(order, ignore_index=True))
+
+
+def test_a_month_reads_its_own_table_only(demo, large, monkeypatch) -> None:
+    study = qa.read_study(demo)
+    assert study.periods()[-1] == "2026-10"
+    read = []
+    original = partitions.pq.read_table
+    monkeypatch.setattr(partitions.pq, "read_table", lambda path, **rest: read.append(path.name) or original(path))
+    study.responses("2026-10")
+    assert read == ["2026-10.parquet", "2026-10.ledger.parquet"]
+
+
+def test_only_a_changed_export_is_read_again(demo, large, monkeypatch) -> None:
+    qa.read_study(demo).periods()
+    export = sorted((demo / "responses").glob("2026-10*"))[0]
+    export.write_bytes(export.read_bytes() + b"\n")
+    read = []
+    original = partitions.export_blocks
+    monkeypatch.setattr(
+        partitions, "export_blocks", lambda path, *rest: read.append(path.name) or original(path, *rest)
+    )
+    assert len(qa.read_study(demo).responses("2026-10").data)
+    assert read == [export.name]
+
+
+def test_a_period_without_responses_is_named(demo, large) -> None:
+    with pytest.raises(ResponseError, match=r"no responses in 2031-01\. Periods with responses: 2026-08 to 2026-10"):
+        qa.read_study(demo).responses("2031-01")
