@@ -23,8 +23,11 @@ from ipykernel.kernelapp import IPKernelApp
 import qa_lib
 from qa_lib.errors import QaError
 from qa_lib.report import charts, pages
+from qa_lib.report.history import score_sums
 from qa_lib.report.pages.page import opened_study
 from qa_lib.report.text import LANGUAGES, Text
+from qa_lib.study.dates import unit_of
+from qa_lib.study.study import Study
 
 _KERNEL_MODULES = ("ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger")
 """What a kernel imports while it starts."""
@@ -57,7 +60,17 @@ def _prepare(study: str, period: str) -> None:
         Text(lang).period("2026-10")
     with warnings.catch_warnings(), contextlib.suppress(QaError):  # a page says it where it matters
         warnings.simplefilter("ignore")
-        opened_study(Path(study)).responses(period)
+        _read(opened_study(Path(study)), period)
+
+
+def _read(study: Study, period: str) -> None:
+    """The responses of this period and the one before, and the scores of all before: no page reads them again."""
+    until = [name for name in study.periods(unit_of(period)) if name <= period]
+    for name in until:
+        for columns in ((), *((segment.id,) for segment in study.spec.segments)):
+            score_sums(study, name, columns)
+    for name in until[-2:]:
+        study.answers(name)
 
 
 def _become_kernel(connection_file: str, env: dict[str, str], cwd: str) -> None:

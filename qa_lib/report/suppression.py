@@ -30,7 +30,11 @@ def hidden_groups(data: pd.DataFrame, column: str, period: str, minimum: int) ->
     >>> sorted(hidden_groups(data, "branch", "2026-10", 10))
     ['b', 'c']
     """
-    counts = _counts(data, column, period)
+    return hidden_of_counts(_counts(data, column, period), period, minimum)
+
+
+def hidden_of_counts(counts: Mapping[str, pd.Series], period: str, minimum: int) -> set[Hashable]:
+    """As :func:`hidden_groups`, from answers by group in the period and its parts that have any, the finest first."""
     hidden: dict[str, set[Hashable]] = {}
     for name in counts:  # months before their quarter, quarters before their year
         parts = [part for part in parts_of(name) if part in hidden]

@@ -61,10 +61,13 @@ def labels(dates: pd.Series, unit: str) -> pd.Series:
     >>> labels(pd.Series(pd.to_datetime(["2026-08-31"])), "quarter").tolist()
     ['2026-Q3']
     """
+    where, days = pd.factorize(dates.dt.normalize())  # each day is written once
+    days = pd.Series(days)
     if unit != "quarter":
-        return dates.dt.strftime(UNITS[unit]).astype("string")
-    quarter = dates.dt.strftime("%Y").astype("string") + "-Q" + dates.dt.quarter.astype("Int64").astype("string")
-    return quarter.where(dates.notna())
+        names = days.dt.strftime(UNITS[unit]).astype("string")
+    else:
+        names = days.dt.strftime("%Y").astype("string") + "-Q" + days.dt.quarter.astype("string")
+    return pd.Series(names.array.take(where, allow_fill=True), index=dates.index, name=dates.name)
 
 
 def span(period: str) -> tuple[pd.Timestamp, pd.Timestamp]:

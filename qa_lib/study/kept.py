@@ -10,7 +10,7 @@ import pandas as pd
 
 from qa_lib.study import cleaning
 from qa_lib.study.dates import labels, unit_of
-from qa_lib.study.partitions import Partitions, is_large, partitions
+from qa_lib.study.partitions import Partitions, Weighted, is_large, partitions
 from qa_lib.study.responses import Responses, warn_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ class Whole:
         """What the responses of a period follow from, hashed."""
         return self.fingerprint
 
-    def answers(self, period: str, weighted) -> Responses:
+    def summaries(self) -> None:
+        """Such a study needs no place to keep what follows from a period: it is soon computed again."""
+
+    def answers(self, period: str, weighted: Weighted) -> Responses:
         """The responses of a period, possibly none; ``weighted`` gives responses their weights."""
         everything = weighted(self.responses)
         wanted = cleaning.in_period(everything.data, period)
@@ -50,7 +53,7 @@ class Whole:
         whole_columns = ledger["row"].isna() & ledger["file"].isin(data["source_file"].unique())
         return Responses(data, ledger[its_rows | whole_columns].reset_index(drop=True), everything.instrument)
 
-    def everything(self, weighted) -> Responses:
+    def everything(self, weighted: Weighted) -> Responses:
         return weighted(self.responses)
 
 

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from joblib import Parallel, delayed
 
@@ -48,7 +49,7 @@ def is_large(study: Study) -> bool:
     folder = study.path / "responses"
     for path in exports_in(folder) if folder.is_dir() else []:
         if path.suffix.lower() == ".parquet":
-            with pq.ParquetFile(path) as file:
+            with suppress(pa.ArrowInvalid, OSError), pq.ParquetFile(path) as file:  # reading it says what is wrong
                 rows += file.metadata.num_rows
         else:
             size += path.stat().st_size
@@ -96,6 +97,10 @@ class Partitions:
         """What the responses of a period follow from, hashed."""
         return _digest([self.summary[name]["digest"] for name in self.within(period)])
 
+    def summaries(self) -> Path:
+        """Where to keep what follows from a period, under a name that holds the period's digest."""
+        return self.study.processed / "summaries"
+
     def answers(self, period: str, weighted: Weighted) -> Responses:
         """The responses of a period, possibly none; ``weighted`` gives responses their weights."""
         names = self.within(period)
@@ -134,15 +139,23 @@ class Partitions:
         return _read_lately[digest]
 
 
-def partitions(study: Study, jobs: int = 1) -> Partitions:
-    """A large study's periods; exports and periods are read again only when what they follow from changed."""
+def partitions(study: Study) -> Partitions:
+    """A large study's periods; exports and periods are read again only when what they follow from changed.
+
+    The work is done side by side within ``joblib.parallel_config``, on a cluster with its backend ``dask``.
+    """
     folder = study.processed
-    parts = _parts(study, jobs)
+    rules = cleaning.reading_rules(study)
+    exports = exports_in(study.path / "responses")
+    parts = Parallel()(delayed(_part)(study, path, rules) for path in exports)
     names = sorted({label for part in parts for label in part["periods"]})
     if not names:
         raise ResponseError(f"{study.path / 'responses'}: no response has a period.")
-    summary = {name: _period(study, name, [part for part in parts if name in part["periods"]]) for name in names}
-    summary = {name: entry for name, entry in summary.items() if entry["rows"]}
+    sources = [[part["digest"] for part in parts if name in part["periods"]] for name in names]
+    entries = Parallel()(
+        delayed(_period)(study, name, *given, rules) for name, *given in zip(names, sources, strict=True)
+    )
+    summary = {name: entry for name, entry in zip(names, entries, strict=True) if entry["rows"]}
     seen = {name for entry in summary.values() for name in entry["columns"]}
     if absent := [item for item in study.instrument.items if summary and item not in seen]:
         raise ResponseError(
@@ -161,13 +174,6 @@ def _forget(folder: Path, kept: set[str]) -> None:
     for path in folder.iterdir():
         if path.name not in kept:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _parts(study: Study, jobs: int) -> list[dict]:
-    """What each export gave, coded where it was not before; on ``jobs`` processes, or where joblib is told to."""
-    rules = cleaning.reading_rules(study)
-    paths = exports_in(study.path / "responses")
-    return Parallel(n_jobs=jobs)(delayed(_part)(study, path, rules) for path in paths)
 
 
 def _part(study: Study, path: Path, rules: bytes) -> dict:
@@ -208,14 +214,14 @@ def _added_up(rules: Sequence[pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def _period(study: Study, name: str, parts: list[dict]) -> dict:
+def _period(study: Study, name: str, exports: list[str], rules: bytes) -> dict:
     """The summary of a period, which is put together from its exports where it is not at hand."""
-    digest = _digest([cleaning.reading_rules(study).hex(), *(part["digest"] for part in parts)])
+    digest = _digest([rules.hex(), *exports])
     place = study.processed / "periods"
     known = _json(place / f"{name}.json")
     if known.get("digest") == digest:
         return known
-    folders = [study.processed / "exports" / part["digest"] for part in parts]
+    folders = [study.processed / "exports" / export for export in exports]
     data, ledger = _put_together(study, name, folders)
     entry = {"digest": digest} | _summary(study, data)
     place.mkdir(parents=True, exist_ok=True)

@@ -221,6 +221,10 @@ class Study:
         """Hash of what the responses of a period follow from."""
         return kept(self).digest(str(period))
 
+    def summaries(self) -> Path | None:
+        """The folder to keep what follows from a period in, by its digest; None where it is soon computed again."""
+        return kept(self).summaries()
+
     def _weighted(self, responses: Responses) -> Responses:
         """The responses with their weights: those they came with."""
         return responses

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import sparse, stats
 from statsmodels.stats.proportion import proportion_confint
 
 from qa_lib.errors import ResponseError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Weights = str | ArrayLike | None
+_BLOCK = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,91 @@ def mean_estimates(y: np.ndarray, w: np.ndarray) -> MeanEstimates:
         scale = np.sqrt(np.where(n_effective > 1, (n_effective - 1) * total, np.nan))
         cov = deviation.T @ (w[:, None] * deviation) / np.outer(scale, scale)
     return MeanEstimates(mean, cov, answered.sum(axis=0), n_effective)
+
+
+@dataclass(frozen=True, slots=True)
+class MeanSums:
+    """All that ``mean_estimates`` needs to know of any number of rows; ``a + b`` is that of both.
+
+    ``sums`` holds the rows, those with an answer and, of d columns about ``origin``: answers (d,), their weights (d,),
+    squared weights (d,); Σw over rows that answered both columns, Σw y of the first over these, Σw y y (d² each).
+
+    >>> y, w = np.array([[1., 2.], [2., np.nan], [3., 4.], [5., 5.]]), np.ones(4)
+    >>> merged = MeanSums.of(y[:1], w[:1]) + MeanSums.of(y[1:], w[1:])
+    >>> np.allclose(merged.estimates().cov, mean_estimates(y, w).cov)
+    True
+    """
+
+    sums: np.ndarray
+    d: int
+    origin: float = 0.0
+
+    @classmethod
+    def of(cls, y: np.ndarray, w: np.ndarray, origin: float = 0.0) -> MeanSums:
+        return cls(_mean_features(y - origin, w).sum(axis=0), y.shape[1], origin)
+
+    @classmethod
+    def by_group(
+        cls, y: np.ndarray, w: np.ndarray, groups: np.ndarray, n_groups: int, origin: float = 0.0
+    ) -> list[MeanSums]:
+        """The sums of every group, given as whole numbers from 0 (−1: none) per row; in blocks of rows."""
+        total = np.zeros((n_groups, 2 + 3 * y.shape[1] * (1 + y.shape[1])))
+        for start in range(0, len(y), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            known = groups[part] >= 0
+            features = _mean_features(y[part][known] - origin, w[part][known])
+            where = (groups[part][known], np.arange(len(features)))
+            total += sparse.csr_array((np.ones(len(features)), where), (n_groups, len(features))) @ features
+        return [cls(row, y.shape[1], origin) for row in total]
+
+    def __add__(self, other: MeanSums) -> MeanSums:
+        if (self.d, self.origin) != (other.d, other.origin):
+            raise ResponseError("Sums of different columns, or about different origins, cannot be merged.")
+        return replace(self, sums=self.sums + other.sums)
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.sums[0])
+
+    @property
+    def n_answered(self) -> int:
+        """Rows that answered at least one column."""
+        return int(self.sums[1])
+
+    def estimates(self) -> MeanEstimates:
+        d = self.d
+        n, total, squares = self.sums[2 : 2 + 3 * d].reshape(3, d)
+        both, first, product = self.sums[2 + 3 * d :].reshape(3, d, d)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.diag(first) / total
+            n_effective = np.where(total > 0, total**2 / squares, 0.0)
+            m = np.nan_to_num(mean)
+            deviations = product - m * first - (m * first).T + np.outer(m, m) * both
+            np.fill_diagonal(
+                deviations, np.where(np.diag(deviations) > 1e-12 * np.diag(product), np.diag(deviations), 0)
+            )
+            scale = np.sqrt(np.where(n_effective > 1, (n_effective - 1) * total, np.nan))
+            cov = deviations / np.outer(scale, scale)
+        return MeanEstimates(mean + self.origin, cov, n.astype(int), n_effective)
+
+
+def _mean_features(y: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """A row's part in the sums: (n, 2 + 3d + 3d²)."""
+    answered = ~np.isnan(y) & (w > 0)[:, None]
+    weight = np.where(answered, w[:, None], 0.0)
+    value = np.where(answered, y, 0.0)
+    parts = (weight[:, :, None] * answered[:, None, :], (weight * value)[:, :, None] * answered[:, None, :],
+             (weight * value)[:, :, None] * value[:, None, :])  # fmt: skip
+    return np.hstack(
+        [
+            np.ones((len(y), 1)),
+            answered.any(axis=1)[:, None],
+            answered,
+            weight,
+            weight**2,
+            *(part.reshape(len(y), -1) for part in parts),
+        ]
+    )
 
 
 def mean_table(terms: Sequence[str], estimates: MeanEstimates, conf_level: float) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from qa_lib.results import Provenance
 from qa_lib.tracking.estimates import (
     Estimates,
     MeanEstimates,
+    MeanSums,
     Weights,
     check_range,
     item_matrix,
@@ -68,11 +69,40 @@ def rater_index(
     """
     scores = dimension_scores(data, dimensions, scale)
     w = respondent_weights(weights, data)
-    share = _dimension_shares(dimensions, dimension_weights)
-    means = mean_estimates(scores.to_numpy(), w)
-    _warn_unanswered(list(dimensions), means)
+    sums = (mean_estimates(scores.to_numpy(), w), _answered_any(scores, w))
+    return _index(list(dimensions), *sums, len(data), dimension_weights, scale, mapping, conf_level)
+
+
+def index_of_sums(
+    sums: MeanSums,
+    dimensions: Sequence[str],
+    scale: tuple[float, float] = (1, 5),
+    mapping: IndexMapping = "minmax",
+    conf_level: float = 0.95,
+) -> Estimates:
+    """As :func:`rater_index`, from the sums of the respondents' dimension scores; dimensions in the sums' order.
+
+    >>> sums = MeanSums.of(np.array([[4., 2.], [4.5, 3.], [3., 3.], [4.5, 4.]]), np.ones(4))
+    >>> index_of_sums(sums, ["reliability", "tangibles"]).tidy()["estimate"].tolist()
+    [75.0, 50.0, 62.5]
+    """
+    return _index(list(dimensions), sums.estimates(), sums.n_answered, sums.n_rows, None, scale, mapping, conf_level)
+
+
+def _index(
+    dimensions: list[str],
+    means: MeanEstimates,
+    n_answered: int,
+    n_rows: int,
+    dimension_weights: Mapping[str, float] | None,
+    scale: tuple[float, float],
+    mapping: IndexMapping,
+    conf_level: float,
+) -> Estimates:
+    share = _dimension_shares(dict.fromkeys(dimensions), dimension_weights)
+    _warn_unanswered(dimensions, means)
     offset, factor = _to_100(scale, mapping)
-    table = mean_table([*dimensions, "rater_index"], _with_combination(means, share, scores, w), conf_level)
+    table = mean_table([*dimensions, "rater_index"], _with_combination(means, share, n_answered), conf_level)
     table.insert(2, "mean", table["estimate"])
     low, high = (factor * (bound - offset) for bound in scale)
     for column in ("estimate", "conf_low", "conf_high"):
@@ -86,7 +116,7 @@ def rater_index(
         conf_level=conf_level,
         provenance=Provenance(
             "rater_index",
-            len(data),
+            n_rows,
             {"scale": scale, "mapping": mapping, "dimension_weights": dict(zip(dimensions, share, strict=True))},
         ),
     )
@@ -134,14 +164,17 @@ def _warn_unanswered(names: Sequence[str], means: MeanEstimates) -> None:
         warnings.warn(f"nobody answered {', '.join(empty)}: no estimate.", DataWarning, stacklevel=3)
 
 
-def _with_combination(means: MeanEstimates, share: np.ndarray, scores: pd.DataFrame, w: np.ndarray) -> MeanEstimates:
+def _answered_any(scores: pd.DataFrame, w: np.ndarray) -> int:
+    return int((scores.notna().to_numpy().any(axis=1) & (w > 0)).sum())
+
+
+def _with_combination(means: MeanEstimates, share: np.ndarray, n_answered: int) -> MeanEstimates:
     """The dimensions' means and, last, their weighted mean; its effective n is the least of its dimensions'."""
-    answered = scores.notna().to_numpy().any(axis=1) & (w > 0)
     with_index = (means.cov @ share)[:, None]
     return MeanEstimates(
         np.append(means.mean, means.mean @ share),
         np.block([[means.cov, with_index], [with_index.T, share @ means.cov @ share]]),
-        np.append(means.n, answered.sum()),
+        np.append(means.n, n_answered),
         np.append(means.n_effective, means.n_effective[share > 0].min()),
     )
 
@@ -325,7 +358,7 @@ def _gap_dimensions(items, dimensions, expected, experienced, w, conf_level) -> 
     )
     scores = pd.DataFrame(experienced - expected, columns=list(places))
     share = np.full(len(places), 1 / len(places))
-    means = _with_combination(mean_estimates(scores.to_numpy(), w), share, scores, w)
+    means = _with_combination(mean_estimates(scores.to_numpy(), w), share, _answered_any(scores, w))
     table = mean_table([*places, "gap"], means, conf_level)
     levels = _with_levels(table.iloc[:-1], expected, experienced, w)
     table["expected"] = [*levels["expected"], levels["expected"].mean()]

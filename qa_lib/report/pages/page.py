@@ -8,21 +8,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 
 from qa_lib.effects.regression import Drivers, drivers
 from qa_lib.errors import ResponseError, StudyError
 from qa_lib.report import display
+from qa_lib.report.history import hidden_in, score_sums, scores_of
 from qa_lib.report.shared import outcome
-from qa_lib.report.suppression import hidden_cells, hidden_groups
+from qa_lib.report.suppression import hidden_cells
 from qa_lib.report.text import Text
 from qa_lib.study.dates import unit_of
 from qa_lib.study.instrument import Instrument
 from qa_lib.study.responses import Responses
 from qa_lib.study.study import Study, read_study
-from qa_lib.tracking.estimates import Estimates
-from qa_lib.tracking.indicators import rater_index
+from qa_lib.tracking.estimates import Estimates, MeanSums
+from qa_lib.tracking.indicators import index_of_sums, rater_index
 from qa_lib.tracking.weighting import rake
 
 T = TypeVar("T")
@@ -109,19 +109,17 @@ class ReportPage:
         labels = next(entry.labels for entry in self.study.spec.segments if entry.id == segment) or {}
         return self.text.of(labels.get(str(value)), str(value))
 
-    def shown_groups(self, column: str, period: str | None = None) -> list[object]:
+    def shown_groups(self, column: str, period: str | None = None) -> list[str]:
         """The groups of a segment that this page may show, in this or another period, sorted."""
-        minimum, period = self.study.spec.minimum_cell, period or self.period
-        everyone = self.study.answers(period).data
-        outer, _, value = self.segment.partition("=")
+        period, (outer, _, value) = period or self.period, self.segment.partition("=")
         if not self.segment or outer == column:
-            hidden = hidden_groups(everyone, column, period, minimum)
+            hidden = hidden_in(self.study, column, period)
         else:
-            cells = hidden_cells(everyone, (outer, column), period, minimum)
+            everyone = self.study.answers(period).data
+            cells = hidden_cells(everyone, (outer, column), period, self.study.spec.minimum_cell)
             here = cells[cells.index.astype(str) == value].any()
             hidden = set(here.index[here])
-        here = _select(everyone, outer, value)
-        return [group for group in sorted(here[column].dropna().unique()) if group not in hidden]
+        return [group for group in sorted(self.group_scores(column, period)) if group not in hidden]
 
     def shows_itself(self, period: str) -> bool:
         """Whether this page's own group may be shown in a period."""
@@ -135,13 +133,25 @@ class ReportPage:
 
     def scores(self, data: pd.DataFrame) -> pd.DataFrame:
         """Each respondent's dimension means on 0–100, by the study's own map of the answer scale."""
-        columns = {}
-        for dimension, items in self.dimensions.items():
-            rescaled = [self._to_100(data[item], self.instrument.scale_of(item)) for item in items if item in data]
-            columns[dimension] = (
-                pd.concat(rescaled, axis=1).mean(axis=1) if rescaled else pd.Series(np.nan, index=data.index)
-            )
-        return pd.DataFrame(columns)
+        return scores_of(self.study, data)
+
+    def all_scores(self, period: str) -> MeanSums | None:
+        """The sums of the scores of all this page is about, in any period; None where there are none."""
+        column, _, value = self.segment.partition("=")
+        return score_sums(self.study, period, (column,) if column else ()).get((value,) if column else ())
+
+    def group_scores(self, column: str, period: str) -> dict[str, MeanSums]:
+        """The sums of the scores of every group of a segment within this page's respondents, in any period."""
+        outer, _, value = self.segment.partition("=")
+        if not outer or outer == column:
+            found = {name[0]: sums for name, sums in score_sums(self.study, period, (column,)).items()}
+            return {name: sums for name, sums in found.items() if not outer or name == value}
+        found = score_sums(self.study, period, (outer, column))
+        return {group: sums for (here, group), sums in found.items() if here == value}
+
+    def index_of(self, sums: MeanSums) -> Estimates:
+        """As :meth:`index`, of respondents whose scores are summed."""
+        return index_of_sums(sums, list(self.dimensions), scale=(0, 100))
 
     def index(self, data: pd.DataFrame) -> Estimates:
         """The RATER index and its dimensions of ``data``, by the study's scale, map and weights."""
@@ -151,12 +161,6 @@ class ReportPage:
             {name: [name] for name in scores},
             weights=data["weight"] if self.weights else None,
             scale=(0, 100),
-        )
-
-    def _to_100(self, answers: pd.Series, scale: tuple[float, float]) -> pd.Series:
-        low, high = scale
-        return (
-            100 * answers / high if self.study.spec.index_mapping == "ratio" else 100 * (answers - low) / (high - low)
         )
 
     def actions(self) -> pd.DataFrame | None:

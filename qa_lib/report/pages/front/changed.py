@@ -8,7 +8,7 @@ from qa_lib.report import charts, display
 from qa_lib.report.manifest import read_manifest
 from qa_lib.report.pages.front.season import season
 from qa_lib.report.pages.front.stand import SIGNIFICANCE, headline_name, headline_number
-from qa_lib.report.pages.front.where import of_segment, signal_sentences
+from qa_lib.report.pages.front.where import signal_sentences
 from qa_lib.report.pages.page import ReportPage, interval_columns
 from qa_lib.report.plan import reports_folder
 from qa_lib.tracking.estimates import Estimates
@@ -86,9 +86,9 @@ def over_time(page: ReportPage) -> None:
     text = page.text
     rows = []
     for name in (*page.earlier, page.period):
-        data = of_segment(page, page.study.responses(name).data)
-        if len(data) >= page.study.spec.minimum_cell and page.shows_itself(name):
-            rows.append(page.index(data).tidy().set_index("term").loc["rater_index"].rename(name))
+        sums = page.all_scores(name)
+        if sums is not None and sums.n_rows >= page.study.spec.minimum_cell and page.shows_itself(name):
+            rows.append(page.index_of(sums).tidy().set_index("term").loc["rater_index"].rename(name))
     if len(rows) < 2:
         return
     page.section("over_time")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from qa_lib.report import display
@@ -23,9 +25,7 @@ def find_signals(page: ReportPage) -> pd.DataFrame:
     earlier = page.earlier[-HISTORY_PERIODS:]
     if not earlier:
         return pd.DataFrame(columns=columns)
-    history = pd.concat([page.study.responses(name).data for name in earlier], ignore_index=True)
-    history = of_segment(page, history)
-    tables = [_segment_signals(page, segment.id, history) for segment in _segments(page)]
+    tables = [_segment_signals(page, segment.id, earlier) for segment in _segments(page)]
     found = [table.assign(periods=len(earlier))[columns] for table in tables if len(table)]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
 
@@ -41,12 +41,15 @@ def _segments(page: ReportPage) -> list[Segment]:
     ]
 
 
-def _segment_signals(page: ReportPage, column: str, history: pd.DataFrame) -> pd.DataFrame:
-    rows = []
+def _segment_signals(page: ReportPage, column: str, earlier: Sequence[str]) -> pd.DataFrame:
+    rows, now, history = [], page.group_scores(column, page.period), {}
+    for name in earlier:
+        for unit, sums in page.group_scores(column, name).items():
+            history[unit] = history[unit] + sums if unit in history else sums
     for unit in page.shown_groups(column):
-        past = history[history[column] == unit] if column in history else history.iloc[:0]
-        if len(past) >= page.study.spec.minimum_cell:
-            table = change(page.index(page.data[page.data[column] == unit]), page.index(past)).tidy()
+        past = history.get(unit)
+        if past is not None and past.n_rows >= page.study.spec.minimum_cell:
+            table = change(page.index_of(now[unit]), page.index_of(past)).tidy()
             rows.append(table[table["term"] != "rater_index"].assign(segment=column, unit=unit))
     if not rows:
         return pd.DataFrame()
@@ -87,7 +90,8 @@ def _segment_table(page: ReportPage, segment: Segment, signals: pd.DataFrame) ->
     counts = page.data[segment.id].value_counts()
     shown = page.shown_groups(segment.id)
     if shown:
-        tables = {unit: page.index(page.data[page.data[segment.id] == unit]).tidy().set_index("term") for unit in shown}
+        sums = page.group_scores(segment.id, page.period)
+        tables = {unit: page.index_of(sums[unit]).tidy().set_index("term") for unit in shown}
         terms = list(next(iter(tables.values())).index)
         rows = [
             [page.segment_label(segment.id, unit), text.count(counts[unit])]
@@ -104,11 +108,3 @@ def _segment_table(page: ReportPage, segment: Segment, signals: pd.DataFrame) ->
             display.paragraph(text("no_signal"), "note")
     if hidden := len(counts) - len(shown):
         display.paragraph(text("hidden_small", n=hidden, minimum=page.study.spec.minimum_cell), "note")
-
-
-def of_segment(page: ReportPage, data: pd.DataFrame) -> pd.DataFrame:
-    """The respondents of the page's segment."""
-    if not page.segment:
-        return data
-    column, _, value = page.segment.partition("=")
-    return data[data[column].astype(str) == value]
