@@ -78,7 +78,7 @@ def build(study: Study) -> Responses:
     if not folder.is_dir():
         raise StudyError(f"{study.path} has no folder responses. Put the survey's exports there.")
     spec = study.spec
-    raw = read_exports(folder, study.instrument, _context(spec), spec.encoding, {entry.id for entry in spec.comments})
+    raw = read_exports(folder, study.instrument, _context(spec), spec.encoding, _comments(spec))
     book = LedgerBook()
     everyone = with_period(raw.data, spec.period, book)
     data = settled(study, everyone[everyone["period"].notna()], book)
@@ -104,7 +104,7 @@ def settled(study: Study, data: pd.DataFrame, book: LedgerBook) -> pd.DataFrame:
 
 def coded_block(study: Study, block: Export, path: Path, book: LedgerBook) -> pd.DataFrame:
     """A block of an export, coded by the study's rules."""
-    return code_export(block, path, study.instrument, _context(study.spec), book)
+    return code_export(block, path, study.instrument, _context(study.spec), _comments(study.spec), book)
 
 
 def reading_rules(study: Study) -> bytes:
@@ -115,6 +115,10 @@ def reading_rules(study: Study) -> bytes:
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.name.encode() + b"\0" + content_digest(file))
     return digest.digest()
+
+
+def _comments(spec: StudyFile) -> set[str]:
+    return {entry.id for entry in spec.comments}
 
 
 def _context(spec: StudyFile) -> dict[str, list[str]]:

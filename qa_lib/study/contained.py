@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import pandas as pd
 from openpyxl.reader.excel import ExcelReader
 
 from qa_lib.errors import QaError, ResponseError
 from qa_lib.study.limits import ADVICE, MAX_MEMORY, check_shape
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _UNPACKED = 500_000_000
 _PARTS = 5_000
@@ -115,20 +118,34 @@ def whole_parquet(path: Path) -> pd.DataFrame:
 
     Raises ``ResponseError`` when the file is broken or larger than any survey's.
     """
+    return next(parquet_blocks(path))
+
+
+def parquet_blocks(path: Path, rows: int | None = None) -> Iterator[pd.DataFrame]:
+    """As :func:`whole_parquet`, in blocks of at most so many rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
-            check_shape(path, file.metadata.num_rows, file.metadata.num_columns)
-            table = file.read(use_threads=False)
-        for place, column in enumerate(table.columns):
-            if pa.types.is_nested(column.type):
-                texts = [None if cell is None else str(cell) for cell in column.to_pylist()]
-                table = table.set_column(place, table.schema.names[place], pa.array(texts, pa.string()))
-        return table.to_pandas(ignore_metadata=True)
+            check_shape(path, rows or file.metadata.num_rows, file.metadata.num_columns)
+            if rows is None:
+                yield _frame(file.read(use_threads=False))
+                return
+            for batch in file.iter_batches(rows, use_threads=False):
+                yield _frame(pa.Table.from_batches([batch]))
     except QaError:
         raise
     except Exception as error:  # a parser of other people's files raises whatever it stumbles over
         said = str(error)[:200] or type(error).__name__
         raise ResponseError(f"{path} is not a whole parquet file: {said}. Write it again.") from None
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    import pyarrow as pa
+
+    for place, column in enumerate(table.columns):
+        if pa.types.is_nested(column.type):
+            texts = [None if cell is None else str(cell) for cell in column.to_pylist()]
+            table = table.set_column(place, table.schema.names[place], pa.array(texts, pa.string()))
+    return table.to_pandas(ignore_metadata=True)

@@ -62,22 +62,16 @@ def read_export(path: Path, encoding: str | None = None) -> Export:
 
 def export_blocks(path: Path, encoding: str | None = None) -> Iterator[Export]:
     """An export in blocks of at most ``BLOCK_ROWS`` rows where its format allows (parquet), else whole."""
-    if path.suffix.lower() != ".parquet" or not path.is_file() or path.stat().st_size == 0:
+    if path.suffix.lower() != ".parquet" or regular_file(path, ResponseError) == 0:
         yield read_export(path, encoding)
         return
-    import pyarrow
-    import pyarrow.parquet
+    from qa_lib.study.contained import parquet_blocks
 
     first_row = 2
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(BLOCK_ROWS):
-                table = pyarrow.Table.from_batches([batch]).to_pandas()
-                table.columns = _distinct([str(name).strip().lstrip("\ufeff") for name in table.columns])
-                yield Export(table.reset_index(drop=True), first_row)
-                first_row += len(table)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise ResponseError(f"{path} is not a whole parquet file: {error}. Write it again.") from None
+    for table in parquet_blocks(path, BLOCK_ROWS):
+        table.columns = _distinct([str(name).strip().lstrip("\ufeff") for name in table.columns])
+        yield Export(table, first_row)
+        first_row += len(table)
     if first_row == 2:
         raise ResponseError(f"{path} has a header but no answers.")
 

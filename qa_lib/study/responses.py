@@ -82,7 +82,9 @@ def read_exports(
 ) -> Responses:
     """The exports, coded, before any respondent is checked or left out; ``comments`` of the context are redacted."""
     book = LedgerBook()
-    parts = [_read_one(path, instrument, context, encoding, comments, book) for path in _files(paths)]
+    parts = [
+        code_export(read_export(path, encoding), path, instrument, context, comments, book) for path in _files(paths)
+    ]
     data = pd.concat(parts, ignore_index=True)
     if absent := [item for item in instrument.items if item not in data]:
         raise ResponseError(
@@ -115,19 +117,13 @@ def exports_in(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith((".", "~")))
 
 
-def _read_one(
+def code_export(
+    export: Export,
     path: Path,
     instrument: Instrument,
     context: Mapping[str, Sequence[str]],
-    encoding: str | None,
     comments: Collection[str],
     book: LedgerBook,
-) -> pd.DataFrame:
-    return code_export(read_export(path, encoding), path, instrument, context, book)
-
-
-def code_export(
-    export: Export, path: Path, instrument: Instrument, context: Mapping[str, Sequence[str]], book: LedgerBook
 ) -> pd.DataFrame:
     """The answers and context of an export, or of a block of one, coded; what changed goes into the book."""
     dialect = dialect_of(export.table, instrument.file.dialect)
