@@ -16,14 +16,44 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 import qa_lib
 from qa_lib.errors import RenderError
 from qa_lib.report.files import write_whole
 from qa_lib.report.plan import Page
+from qa_lib.report.text import LANGUAGES
 from qa_lib.study.study import Study
 
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "scikit-learn", "matplotlib", "Babel")
+Digests = dict[str, str]
+
+
+class _Entry(TypedDict):
+    segment: str
+    lang: Literal[LANGUAGES]
+    notebook: str
+    made_from: Digests
+    html: str
+    seconds: float
+    error: str
+    warnings: list[str]
+
+
+class _Head(TypedDict):
+    study_folder: str
+    versions: Digests
+    library: str
+    inputs: Digests
+    inputs_digest: str
+    pages: dict[str, _Entry]
+    figures: dict[str, dict[str, dict[str, object]]]
+
+
+_HEAD = TypeAdapter(_Head)
 _LIBRARY_FILES = {".py", ".yaml", ".css", ".j2"}
 
 
@@ -145,8 +175,9 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(folder)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        _HEAD.validate_python(content, strict=True)
         return Manifest(folder, content, content.pop("pages"), content.pop("figures"))
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, RecursionError, OSError):
         raise RenderError(f"{path} is not a manifest of qa_lib. Delete it and render again.") from None
 
 

@@ -18,7 +18,7 @@ from qa_lib.report.html import HTML_LANGUAGES, page_style
 from qa_lib.report.manifest import Manifest, read_manifest
 from qa_lib.report.plan import index_page, page_label
 from qa_lib.report.text import Text
-from qa_lib.study.dates import unit_of
+from qa_lib.study.dates import is_period, unit_of
 from qa_lib.study.study import Study
 
 _FIGURES = ("rater_index", "csat", "nps")
@@ -32,7 +32,7 @@ def update_index(study: Study, folder: Path, characters: frozenset[str]) -> None
 
     They are kept when nothing is newer than they are.
     """
-    paths = sorted(folder.glob("*/manifest.json"), reverse=True)
+    paths = sorted((path for path in folder.glob("*/manifest.json") if is_period(path.parent.name)), reverse=True)
     manifests = [read_manifest(path.parent) for path in paths]
     rendered = {entry["lang"] for manifest in manifests for entry in manifest.pages.values()}
     languages = [lang for lang in study.languages if lang in rendered] or study.languages[:1]

@@ -41,6 +41,19 @@ def unit_of(period: str) -> str:
     raise ResponseError(f"period {period[:40]!r} is not written as 2026-10-31, 2026-W44, 2026-10, 2026-Q3 or 2026.")
 
 
+def is_period(text: str) -> bool:
+    """Whether :func:`unit_of` knows what it is: a copy of a report's folder bears no period's name.
+
+    >>> is_period("2026-10"), is_period("2026-10 (copy)")
+    (True, False)
+    """
+    try:
+        unit_of(text)
+    except ResponseError:
+        return False
+    return True
+
+
 def _exists(period: str, unit: str) -> bool:
     year = int(period[:4])
     if not _YEARS[0] <= year <= _YEARS[1]:
@@ -98,7 +111,10 @@ def parse_dates(cells: pd.Series, format: str | None = None) -> pd.Series:
     >>> parse_dates(pd.Series(["2026-10-03 09:00:00", "2026-10-03T09:00:00+08:00"])).dt.hour.tolist()
     [9, 9]
     """
-    dates = _parsed(cells, format)
+    try:
+        dates = _parsed(cells, format)
+    except ValueError as error:
+        raise ResponseError(f"study.yaml: period: format: {format!r} is no format of dates: {error}.") from None
     return dates.where(dates.dt.year.between(*_YEARS))
 
 

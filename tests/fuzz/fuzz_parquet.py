@@ -22,7 +22,7 @@ CELLS = [
     [datetime.timedelta(1), None, None], ["2026-10-01", "2026-10-02", "2026-10-03"], [None, None, None],
     ["\u202e1", "\u200b2", "\x00"], [2**62, -(2**62), 0],
 ]  # fmt: skip
-NAMES = ("respondent", "date", "Q1", "Q2", "Q3", "branch", "weight", "consent", "check", "duration", "language")
+NAMES = ("respondent", "date", "Q1", "Q2", "Q3", "branch", "check", "duration", "language", "weight")
 
 
 def check(data: bytes) -> None:

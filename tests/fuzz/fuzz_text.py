@@ -18,6 +18,7 @@ CHANGES = (
     {},
     {"duplicates": '"error"'},
     {"encoding": '"gb18030"'},
+    {"exclude": '[{"column": "consent", "reason": "no consent", "values": ["no"]}]'},
     {"period": '{"column": "date", "format": "%d/%m/%Y"}'},
 )
 
@@ -42,7 +43,7 @@ def _letters(text: str) -> int:
 def seeds() -> list[bytes]:
     plain = (
         "respondent,date,Q1,Q2,Q3,branch,weight,consent,check\n"
-        "a,2026-10-01,1,5,3,North,1.5,yes,2\nb,3/10/2026,Very good,,N/A,South,1,no,2\n"
+        "a,2026-10-01,1,5,3,North,1.5,yes,2\nb,3.10.2026,Very good,,N/A,South,1,no,2\n"
     )
     qualtrics = (
         "StartDate,EndDate,ResponseId,Duration (in seconds),Q1,Q2,branch,weight\n"
@@ -68,7 +69,8 @@ def seeds() -> list[bytes]:
         found.append(b"\x00" + (plain if encoding == "cp949" else wenjuanxing).encode(encoding))
     return [
         *found,
-        b"\x07" + wenjuanxing.encode("gb18030"),
+        b"\x06" + wenjuanxing.encode("gb18030"),
+        b"\x09" + plain.encode(),
         b"\x03" + plain.encode(),
         b'\x00Q1,"Q2\n1,2\n"',
         b"\x00a\n" + b"1" * 400,

@@ -14,7 +14,10 @@ from pathlib import Path
 import atheris
 
 HERE = Path(__file__).parent
-PARSERS = {"yaml": ["yaml"], "workbook": ["openpyxl"]}  # other people's code that is followed, too
+PARSERS = {
+    "yaml": ["yaml"],
+    "workbook": ["openpyxl.reader", "openpyxl.worksheet"],
+}  # other people's code that is followed, too
 LIMITS = ["-timeout=60", "-rss_limit_mb=3000", "-max_len=6000", "-print_final_stats=1"]
 
 

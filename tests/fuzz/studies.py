@@ -22,7 +22,6 @@ INSTRUMENT = {
     "items": [
         {"id": "Q1", "scale": "five", "dimension": "speed", "wording": {"zh": "办理速度"}},
         {"id": "Q2", "scale": "five", "dimension": "speed", "reverse": True},
-        {"id": "Q3", "scale": "five", "dimension": "speed", "optional": True},
     ],
     "missing_codes": [-9],
     "not_applicable_codes": ["N/A"],
@@ -33,7 +32,6 @@ STUDY = {
     "period": {"column": "date"},
     "segments": [{"id": "branch"}],
     "weight": ["weight", "wt"],
-    "exclude": [{"column": "consent", "reason": "no consent", "values": ["no"]}],
     "duplicates": "first",
     "personal": ["branch"],
 }
