@@ -32,8 +32,12 @@ def reports(tmp_path):
     return tmp_path / "reports"
 
 
-def page_entry(segment: str, lang: str, stem: str, error: str = "") -> dict[str, str]:
-    return {"segment": segment, "lang": lang, "notebook": f"{stem}.ipynb", "error": error}
+HEAD = {"study_folder": "../../data/raw/small", "versions": {}, "library": "", "inputs": {}, "inputs_digest": ""}
+
+
+def page_entry(segment: str, lang: str, stem: str, error: str = "") -> dict[str, object]:
+    made = {"made_from": {}, "html": "", "seconds": 1.0, "warnings": []}
+    return {"segment": segment, "lang": lang, "notebook": f"{stem}.ipynb", "error": error} | made
 
 
 def figures(index: float, n: int = 40) -> dict[str, object]:
@@ -51,7 +55,7 @@ def write_manifest(reports, period, shown, errors=(), langs=("en", "zh")):
                 error = dict(errors).get((segment, lang, stem), "")
                 pages[f"{folder}{stem}.{lang}.html"] = page_entry(segment, lang, stem, error)
     (reports / period).mkdir(parents=True, exist_ok=True)
-    content = {"figures": shown, "pages": pages}
+    content = HEAD | {"figures": shown, "pages": pages}
     (reports / period / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
 
 
