@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -98,6 +99,30 @@ class KanoPair(Record):
     dimension: str | None = None
 
 
+class LongLayout(Record):
+    """The columns of exports with a row per answer: who answered, which item, what.
+
+    ``time`` says when: of several answers to one item the last one counts. ``wave`` tells apart the responses of one
+    respondent. Every other column is context of the response, the same in each of its rows.
+    """
+
+    respondent: str
+    item: str
+    answer: str
+    time: str | None = None
+    wave: str | None = None
+    format: str | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        return [name for name in (self.respondent, self.item, self.answer, self.time, self.wave) if name]
+
+    def context(self, columns: Collection[str]) -> dict[str, str]:
+        """Columns of the export → the library's names for them; the time is the date where no column is called so."""
+        dated = {self.time: "date"} if self.time is not None and "date" not in columns else {}
+        return {self.respondent: "respondent", **dated}
+
+
 class InstrumentFile(Record):
     """instrument.yaml."""
 
@@ -110,6 +135,7 @@ class InstrumentFile(Record):
     attention_checks: list[AttentionCheck] = []
     kano: list[KanoPair] = []
     dialect: Literal["auto", "plain", "qualtrics", "wenjuanxing"] = "auto"
+    long: LongLayout | None = None
     valid_from: str | None = None
 
     @model_validator(mode="after")

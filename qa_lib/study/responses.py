@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from qa_lib.study.coding import Place, cell_text, code_answers, key
 from qa_lib.study.dialects import Dialect, dialect_of, question_number, seconds
 from qa_lib.study.files import SUFFIXES, Export, read_export
 from qa_lib.study.instrument import Instrument, Item
+from qa_lib.study.layouts import Widened, is_long, widened
 from qa_lib.study.ledger import LedgerBook
 from qa_lib.study.privacy import hashed_ids, personal_cells, redacted
 from qa_lib.study.redaction import personal_columns, redacted_comments
@@ -126,7 +127,13 @@ def code_export(
     book: LedgerBook,
 ) -> pd.DataFrame:
     """The answers and context of an export, or of a block of one, coded; what changed goes into the book."""
+    long = None
+    if is_long(export.table, layout := instrument.file.long, path.name):
+        long = widened(export, layout, path.name, book)
+        export = long.export
     dialect = dialect_of(export.table, instrument.file.dialect)
+    if long is not None:
+        dialect = replace(dialect, columns={**dialect.columns, **layout.context(export.table.columns)})
     above = dialect.header_rows(export.table)
     wording = export.table.iloc[0].astype(str).to_dict() if above else export.wording
     table = export.table.iloc[above:]
@@ -154,9 +161,18 @@ def code_export(
             texts = _texts(table[column])
             no_answer = {*map(str, instrument.file.missing_codes), *dialect.missing}
             data[check.id] = texts.mask(texts.isin(no_answer))
-    for column in finder.left:
-        book.rule(place.file, column, [""], [""], [len(table)], "not_named")
+    _enter_unread(finder.left, long, len(table), place, book)
     return pd.DataFrame(data, index=table.index)
+
+
+def _enter_unread(left: Collection[str], long: Widened | None, n: int, place: Place, book: LedgerBook) -> None:
+    """Columns nobody has asked for, and what long exports have to say of those somebody has."""
+    answers, unsure, used = (long.answers, long.differing, long.used) if long else ({}, {}, ())
+    for column in (name for name in left if name not in used):
+        reason = "item_not_named" if column in answers else "not_named"
+        book.rule(place.file, column, [""], [""], [answers.get(column, n)], reason)
+    for column in (name for name in unsure if name not in left):
+        book.cells(place.file, unsure[column][0], column, unsure[column][1], "differs_within_respondent")
 
 
 class ColumnFinder:
