@@ -11,6 +11,7 @@ STUDIES = {
     "bank": dict(zip(["imag", "expe", "qual", "val", "sat", "loy"], [5, 5, 5, 4, 4, 4], strict=True)),
     "mobi": dict(zip(["IMAG", "CUEX", "PERQ", "PERV", "CUSA", "CUSL"], [5, 3, 7, 2, 3, 3], strict=True)),
     "corp": dict(zip(["csor", "attr", "perf", "qual", "like", "comp", "cusl"], [5, 3, 5, 8, 3, 3, 3], strict=True)),
+    "water": {"involvement": [f"p{i:02d}" for i in range(1, 11)]},
 }
 
 
@@ -25,12 +26,17 @@ def dimensions_of(study):
 def read_studies(shared_data):
     bfi = pd.read_csv(shared_data("psych_bfi/bfi.csv")).iloc[:, :25]
     bfi[REVERSED] = 7 - bfi[REVERSED]
+    involvement = STUDIES["water"]["involvement"]
+    water = pd.read_csv(shared_data("water_r4h2o/customer_survey.csv"), usecols=involvement, skiprows=[1]).dropna()
+    reversed_items = ["p01", "p02", "p07", "p08", "p09", "p10"]
+    water[reversed_items] = 8 - water[reversed_items]
     return {
         "bfi": bfi,
         "bfi_complete": bfi.dropna(),
         "bank": pd.read_csv(shared_data("ecsi_bank_satisfaction/satisfaction.csv")),
         "mobi": pd.read_csv(shared_data("ecsi_mobi/mobi.csv")),
         "corp": pd.read_csv(shared_data("corp_rep/corp_rep_data.csv")).replace(-99, np.nan),
+        "water": water,
     }
 
 

@@ -9,6 +9,10 @@ for (item in c("A1", "C4", "C5", "E1", "E2", "O2", "O5")) bfi[[item]] <- 7 - bfi
 bank <- read.csv(file.path(folder, "ecsi_bank_satisfaction/satisfaction.csv"))
 mobi <- read.csv(file.path(folder, "ecsi_mobi/mobi.csv"))
 corp <- read.csv(file.path(folder, "corp_rep/corp_rep_data.csv")); corp[corp == -99] <- NA
+# two clusters of items that one factor does not fit: omega of ordinal items close to one, of the answers .85
+water <- read.csv(file.path(folder, "water_r4h2o/customer_survey.csv"))[-1, sprintf("p%02d", 1:10)]
+water <- na.omit(as.data.frame(lapply(water, as.numeric)))
+for (item in c("p01", "p02", "p07", "p08", "p09", "p10")) water[[item]] <- 8 - water[[item]]
 named <- function(prefixes, counts, separator = "") setNames(lapply(seq_along(prefixes), function(i)
   paste0(prefixes[i], separator, seq_len(counts[i]))), prefixes)
 traits <- named(c("A", "C", "E", "N", "O"), rep(5, 5))
@@ -20,6 +24,7 @@ studies <- list(
   bank = list(bank, named(c("imag", "expe", "qual", "val", "sat", "loy"), c(5, 5, 5, 4, 4, 4)), "listwise"),
   mobi = list(mobi, named(c("IMAG", "CUEX", "PERQ", "PERV", "CUSA", "CUSL"), c(5, 3, 7, 2, 3, 3)), "listwise"),
   corp = list(corp, corporate, "pairwise"),
+  water = list(water, list(involvement = names(water)), "listwise"),
   corp_listwise = list(na.omit(corp[unlist(corporate)]), corporate, "listwise"))
 
 # two-step maximum likelihood without lavaan's lower limit of 1.5e-8 on the probabilities of cells, which moves the
@@ -48,8 +53,8 @@ instrument <- function(x, k) {
   found <- suppressMessages(omega(x, k, plot = FALSE))
   list(omega_h = found$omega_h, omega_total_sl = found$omega.tot)
 }
-results <- lapply(studies, function(s) list(dimensions = lapply(s[[2]], function(i) ordinal(s[[1]][i], s[[3]])),
-  instrument = instrument(s[[1]][unlist(s[[2]])], length(s[[2]]))))
+results <- lapply(studies, function(s) c(list(dimensions = lapply(s[[2]], function(i) ordinal(s[[1]][i], s[[3]]))),
+  if (length(s[[2]]) > 1) list(instrument = instrument(s[[1]][unlist(s[[2]])], length(s[[2]])))))
 versions <- sapply(c("psych", "lavaan", "semTools", "GPArotation"), function(p) as.character(packageVersion(p)))
 cat(toJSON(list(versions = as.list(c(R = R.version.string, versions)), studies = results),
   digits = NA, auto_unbox = TRUE, pretty = TRUE, na = "null"))

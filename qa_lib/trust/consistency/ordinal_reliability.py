@@ -172,7 +172,12 @@ def ordinal_coefficients(name: str, moments: Moments, respondents: Respondents |
 
 
 def _omega(name: str, pairs: TablePairs, corr: np.ndarray, moves: np.ndarray, errors: _Errors | None) -> Coefficient:
-    """Omega of Green and Yang (2009, eq. 21): variance of the total that the factor explains, over all of it."""
+    """Omega of Green and Yang (2009, eq. 21): variance of the total that the factor explains, over all of it.
+
+    Least squares may explain more covariance than the items have where one factor does not fit: omega then nears one,
+    as semTools' does, while ``omega_total`` of the answers stays (two clusters of items: .995 and .85). Read beside
+    the model's fit.
+    """
     if len(corr) < 3:
         return Coefficient("omega_ordinal", note="two_items")
     upper = np.triu_indices(len(corr), 1)
