@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_lib.errors import ResponseError
+from qa_lib.sufficient import grams
 from qa_lib.sufficient.moments import as_moments, moments
 from qa_lib.sufficient.resample import bootstrap_counts, bootstrap_moments
 
@@ -195,6 +196,19 @@ def test_bootstrap_equals_moments_of_resampled_rows(missing, weighted):
         m = moments(frame, weights=counts[b] * (1 if weights is None else weights))
         np.testing.assert_allclose(means[b], m.mean, rtol=1e-10)
         np.testing.assert_allclose(covs[b], m.cov, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("n", [grams.MANY, grams.MANY + 1, 64 * grams.WORDS + 37])
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_bits_count_what_cross_tables_count(n, missing):
+    rng = np.random.default_rng(n)
+    data = pd.DataFrame({"a": rng.integers(1, 6, n), "b": rng.integers(0, 11, n), "c": rng.integers(-1, 2, n)})
+    data = data.where(rng.random(data.shape) >= missing)
+    found = moments(data)
+    for pair in (("a", "b"), ("a", "c"), ("b", "c")):
+        crossed = pd.crosstab(*(data[name] for name in pair))
+        np.testing.assert_array_equal(found.tables[pair], crossed)
+    np.testing.assert_allclose(found.cov, data.cov(), rtol=1e-10)
 
 
 def test_parallel_pieces_and_a_dask_frame_give_the_same():

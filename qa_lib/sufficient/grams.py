@@ -14,7 +14,8 @@ import numpy as np
 
 MAX_LEVELS = 20  # integer items that span more than this are treated as continuous
 BLOCK = 8192  # respondents per matrix product: fits the cache
-PACKING = 2**12  # base in which two counts share a single-precision number
+MANY = 2**15  # respondents from which on counting bits is faster than the matrix product
+WORDS = 1024  # of 64 respondents each that are counted at a time: fits the cache, and calls cost little
 
 Levels = range | None  # the integer levels of an ordinal item, or None for a continuous one
 
@@ -57,53 +58,58 @@ def feature_values(levels: Sequence[Levels], shift: np.ndarray) -> np.ndarray:
 
 
 def gram(x: np.ndarray, levels: Sequence[Levels], shift: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """Gram matrix of the features of ``x`` (items × respondents), in blocks through the matrix product of BLAS.
+    """Gram matrix of the features of ``x`` (items × respondents), in blocks of respondents.
 
-    Unweighted ordinal items are counted in single precision, exactly. Where all items are ordinal, the last level of
-    an item without missing values is left out of the product and restored from the margins, which the diagonal holds.
+    Unweighted ordinal items of many respondents are counted as bits; else BLAS multiplies matrices. Where all items
+    are ordinal, the last level of an item without missing values is left out and restored from the margins, which the
+    diagonal holds.
     """
     ordinal = None not in levels
     complete = [not np.isnan(row).any() for row in x] if x.dtype.kind == "f" else [True] * len(x)
     dropped = [ordinal and full and len(item) > 0 for item, full in zip(levels, complete, strict=True)]
     kept = [item[:-1] if drop else item for item, drop in zip(levels, dropped, strict=True)]
-    slices = feature_slices(kept)
-    exact = ordinal and weights is None
-    width = PACKING - 1 if exact else BLOCK
-    one_scale = bool(kept[0]) and all(item == kept[0] for item in kept)
-    features = np.empty((slices[-1].stop, width), dtype=np.float32 if exact else float)
-    total = np.zeros((len(features), len(features)))
-    for start in range(0, x.shape[1], width):
-        block = features[:, : min(width, x.shape[1] - start)]
-        part = slice(start, start + block.shape[1])
-        if one_scale:
-            _fill_one_scale(block, x[:, part], kept[0])
-        else:
-            _fill(block, x[:, part], kept, slices, shift)
-        if exact:
-            _add_counts(total, block)
-        else:
-            total += block @ block.T if weights is None else (block * weights[part]) @ block.T
+    as_bits = ordinal and weights is None and x.shape[1] >= MANY
+    total = _counts(x, kept) if as_bits else _products(x, kept, shift, weights)
     n = x.shape[1] if weights is None else weights.sum()
     return _restore_last_levels(total, levels, dropped, n) if any(dropped) else total
 
 
-def _add_counts(total: np.ndarray, block: np.ndarray) -> None:
-    """Adds ``block @ block.T`` of fewer than 2¹² respondents at half its cost: two indicators share one number, whose
-    digits to base 2¹² keep their counts apart, exactly within the 24 bits of single precision."""
-    half = len(block) // 2
-    packed = block[half : 2 * half] * np.float32(PACKING)
-    packed += block[:half]
-    product = block @ packed.T
-    high = np.floor(product / PACKING)
-    total[:, :half] += product - PACKING * high
-    total[:, half : 2 * half] += high
-    total[:, 2 * half :] += block @ block[2 * half :].T
+def _counts(x: np.ndarray, levels: Sequence[range]) -> np.ndarray:
+    """How many respondents have each pair of levels: indicators of 64 respondents share a word, so that one AND and
+    one count of ones do what 64 multiplications of a matrix product would, in three quarters of its time."""
+    slices = feature_slices(levels)
+    rows, words = slices[-1].stop, min(WORDS, -(-x.shape[1] // 64))
+    total = np.zeros((rows, rows))
+    bits, common = np.empty((rows, words), np.uint64), np.empty((rows, words), np.uint64)
+    ones = np.empty((rows, words), np.uint8)
+    for start in range(0, x.shape[1], 64 * words):
+        _fill_bits(bits.view(np.uint8), x[:, start : start + 64 * words], levels, slices)
+        for row in range(rows):
+            np.bitwise_and(bits[row:], bits[row], out=common[row:])
+            np.bitwise_count(common[row:], out=ones[row:])
+            total[row, row:] += np.add.reduce(ones[row:], axis=1, dtype=np.uint32)
+    return np.triu(total) + np.triu(total, 1).T
 
 
-def _fill_one_scale(block: np.ndarray, x: np.ndarray, levels: range) -> None:
-    """The indicators of items that share one scale, by one comparison."""
-    values = np.array(levels, dtype=x.dtype)[:, None]
-    block.reshape(len(x), len(levels), -1)[...] = x[:, None, :] == values
+def _fill_bits(block: np.ndarray, x: np.ndarray, levels: Sequence[range], slices: list[slice]) -> None:
+    """One bit per respondent and level; the rest of the block is zero."""
+    block[:, -(-x.shape[1] // 8) :] = 0
+    for answers, item, where in zip(x, levels, slices, strict=True):
+        bits = np.packbits(answers == np.array(item, dtype=x.dtype)[:, None], axis=1)  # NaN equals no level
+        block[where, : bits.shape[1]] = bits
+
+
+def _products(x: np.ndarray, levels: Sequence[Levels], shift: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Sums of products of features; counts of ordinal items are exact in single precision, too."""
+    slices, counts = feature_slices(levels), None not in levels and weights is None
+    features = np.empty((slices[-1].stop, min(BLOCK, x.shape[1])), dtype=np.float32 if counts else float)
+    total = np.zeros((len(features), len(features)))
+    for start in range(0, x.shape[1], BLOCK):
+        part = slice(start, min(start + BLOCK, x.shape[1]))
+        block = features[:, : part.stop - part.start]
+        _fill(block, x[:, part], levels, slices, shift)
+        total += block @ block.T if weights is None else (block * weights[part]) @ block.T
+    return total
 
 
 def _fill(block: np.ndarray, x: np.ndarray, levels: Sequence[Levels], slices: list[slice], shift: np.ndarray) -> None:

@@ -60,7 +60,7 @@ def frames():
         ours, pandas = best_of(lambda f=frame: moments(f)), best_of(frame.cov)
         print(f"{rows:.0e} rows: moments {ours:.3f} s, pandas cov {pandas:.3f} s, ratio {ours / pandas:.2f}")
     operations = rows * (len(ITEMS) * 4) ** 2  # the symmetric half of a product of 88 indicator rows
-    print(f"share of the machine's sgemm rate {operations / ours / multiply_rate():.0%}")
+    print(f"as a matrix product that would be {operations / ours / multiply_rate():.0%} of the machine's sgemm rate")
 
 
 if __name__ == "__main__":
