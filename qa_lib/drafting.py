@@ -9,19 +9,22 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from qa_lib.drafting_columns import Column, Scale, classify, language_of, widen
+from qa_lib.drafting_keys import Key, reversed_keys
+from qa_lib.drafting_questions import blocks, identifiers, question_of, stem, without_choices, wordings
 from qa_lib.drafting_yaml import CONTEXT, instrument_yaml, study_yaml
 from qa_lib.errors import QaError, StudyError
 from qa_lib.study.coding import key
-from qa_lib.study.dialects import dialect_of, question_number
-from qa_lib.study.files import read_export
+from qa_lib.study.dialects import Answers, answers
+from qa_lib.study.files import read_export, without_defined_missing
 from qa_lib.study.instrument import template
 from qa_lib.sufficient.moments import moments
 from qa_lib.trust.factors import efa
@@ -41,13 +44,21 @@ _GROUP_OUTCOMES = {
     "satisfaction": re.compile(r"^(cu)?sat?(isfaction)?$|满意度?$", re.IGNORECASE),
     "repurchase": re.compile(r"^(cusl|loy(alty)?)$|忠诚度?$", re.IGNORECASE),
 }
-_ATTENTION = re.compile(r"attention|please (select|choose|click)|检测题|请选择|注意力", re.IGNORECASE)
+_ATTENTION = re.compile(
+    r"^attention|attention.?(check|test)|please (select|choose|click|mark)|检测题|请选择|请选|注意力", re.IGNORECASE
+)
+_PASSED = 0.6  # of the respondents or more give the right answer of an attention check
+_ENOUGH = 50  # respondents, of whom some would give a rating in the upper half of its scale
 _RESPONDENTS_PER_ITEM = 5  # fewer are too few for a factor analysis (Gorsuch 1983, Factor Analysis, p. 332)
 
 
 @dataclass(frozen=True, slots=True)
 class DraftItem:
-    """An item with what was guessed of it; ``columns`` are its names in the exports."""
+    """An item with what was guessed of it.
+
+    ``columns`` are its names in the exports, ``usual`` its most frequent answer as they write it, ``agreed`` the share
+    of those who gave it.
+    """
 
     id: str
     columns: tuple[str, ...]
@@ -55,10 +66,22 @@ class DraftItem:
     scale: Scale
     codes: np.ndarray
     optional: bool = False
+    block: str = ""
+    usual: tuple[str, ...] = ()
+    agreed: float = 0.0
     dimension: str | None = None
     outcome: str | None = None
     reverse: bool = False
-    attention: str | None = None
+    keyed_by: str = ""
+    attention: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Columns that were asked together, and the words of their question where they share one."""
+
+    id: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +96,7 @@ class Draft:
     context: Mapping[str, tuple[Column, ...]]
     segments: tuple[tuple[Column, ...], ...]
     left_out: tuple[Column, ...]
-    languages: tuple[str, ...] = field(default=("en",))
+    languages: tuple[str, ...] = ()
 
     def write(self, folder: str | Path) -> Path:
         """Writes the study's folder, whole or not at all, with copies of the exports under ``responses``.
@@ -111,10 +134,10 @@ def draft(files: str | Path | Sequence[str | Path]) -> Draft:
     if len({path.name for path in paths}) < len(paths):
         raise StudyError("two exports bear the same name; rename one, since all go into one folder.")
     columns = _columns(paths)
-    items = _items([column for column in columns if column.kind == "item"], len(paths))
+    items, groups = _items([column for column in columns if column.kind == "item"], len(paths))
     if not items:
         raise StudyError(f"{paths[0]}: no column looks like an item: few whole numbers, or words of a known scale.")
-    items, dimensions, how = _with_dimensions(_with_outcomes(items))
+    items, dimensions, how = _with_dimensions(_with_outcomes(items), groups)
     kept = {name for item in items for name in item.columns}
     lone = [replace(c, kind="segment") for c in columns if c.kind == "item" and c.name not in kept]
     return Draft(
@@ -124,7 +147,7 @@ def draft(files: str | Path | Sequence[str | Path]) -> Draft:
         how,
         {kind: tuple(c for c in columns if c.kind == kind) for kind in ("date", *CONTEXT)},
         _segments([*(c for c in columns if c.kind == "segment"), *lone]),
-        tuple(c for c in columns if c.kind in ("comment", "personal", "other")),
+        tuple(c for c in columns if c.kind in ("comment", "personal", "choices", "ranking", "other")),
         _languages(items),
     )
 
@@ -134,22 +157,30 @@ def _columns(paths: Sequence[Path]) -> list[Column]:
     tables, wording, labels, known = [], {}, {}, {}
     for path in paths:
         export = read_export(path)
-        dialect = dialect_of(export.table, "auto")
-        above = dialect.header_rows(export.table)
-        words = export.table.iloc[0].astype(str).to_dict() if above else export.wording
-        tables.append(export.table.iloc[above:].replace(dict.fromkeys(dialect.missing, "")))
-        wording = {name: text for name, text in words.items() if text != name} | wording
+        found = answers(export, source=path)
+        tables.append(without_defined_missing(found.table, export).replace(dict.fromkeys(found.dialect.missing, "")))
+        wording = dict(found.wording) | wording
         labels = dict(export.labels) | labels
-        names = {name: dialect.columns.get(name, dialect.columns.get(words.get(name))) for name in export.table}
-        known = {name: kind for name, kind in names.items() if kind is not None} | known
+        known = {name: kind for name in found.table if (kind := _known(found, name)) is not None} | known
     everything = pd.concat(tables, ignore_index=True).astype(object)
-    return [
-        replace(
-            classify(name, str(wording.get(name, "")), everything[name], labels.get(name, {}), known.get(name)),
-            n_files=sum(name in table for table in tables),
-        )
-        for name in everything
-    ]
+    return without_choices(
+        [
+            replace(
+                classify(name, wording.get(name, ""), everything[name], labels.get(name, {}), known.get(name)),
+                n_files=sum(name in table for table in tables),
+            )
+            for name in everything
+        ]
+    )
+
+
+def _known(found: Answers, column: str) -> str | None:
+    """What the dialect knows a column as."""
+    if (context := found.known_as(column)) is not None:
+        return context
+    if found.is_personal(column):
+        return "personal"
+    return "other" if found.is_bookkeeping(column) else None
 
 
 def _segments(columns: Sequence[Column]) -> tuple[tuple[Column, ...], ...]:
@@ -171,31 +202,57 @@ def _same_segment(a: Column, b: Column) -> bool:
     return apart and named and len(values[0] & values[1]) >= 0.5 * len(values[0] | values[1])
 
 
-def _items(columns: Sequence[Column], n_files: int) -> list[DraftItem]:
-    """Items of the columns. Those of one block share a scale; a column of no block is an item only on a scale that
-    others have too, or when its name or words are those of an outcome."""
-    blocks: dict[str, list[Column]] = {}
-    for column in columns:
-        blocks.setdefault(_stem(column.name) or column.name, []).append(column)
-    scaled = {c.name: widen([b.scale for b in _alike(c, block)]) for block in blocks.values() for c in block}
+def _items(columns: Sequence[Column], n_files: int) -> tuple[list[DraftItem], dict[str, Group]]:
+    """Items of the columns, and by block what its columns ask together.
+
+    The columns of one block share a scale; one of no block is an item only on a scale that others have too, or when
+    its name or words are those of an outcome.
+    """
+    by_block = blocks(columns)
+    ids, block_ids = identifiers(by_block)
+    scaled = {c.name: widen([b.scale for b in _alike(c, block)]) for block in by_block.values() for c in block}
     shared = pd.Series([_points(scale) for scale in scaled.values()]).value_counts()
     items: list[DraftItem] = []
-    for column in columns:
-        scale = scaled[column.name]
-        lone = len(blocks[_stem(column.name) or column.name]) == 1 and not scale.labels and shared[_points(scale)] < 3
-        if scale.high - scale.low < 2 or (lone and not _is_question(column, scale)):
-            continue
-        words = column.wording or _words_of_header(column.name)
-        wording = {language_of(words): words} if words else {}
-        codes = replace(column, scale=scale).codes
-        optional = column.n_files < n_files
-        items.append(DraftItem(_identifier(column.name, items), (column.name,), wording, scale, codes, optional))
-    return _merged_by_template(items)
+    for name, block in by_block.items():
+        words = wordings(block)
+        for column in block:
+            scale = scaled[column.name]
+            unsure = bool(scale.written) or (not scale.labels and shared[_points(scale)] < 3)
+            lone = (len(block) == 1 and unsure) or _has_few_codes(column, scale)
+            if scale.high - scale.low < 2 or (lone and not _is_question(column, scale)):
+                continue
+            said = words[column.name]
+            wording = {language_of(said): said} if said else {}
+            codes = replace(column, scale=scale).codes
+            optional = column.n_files < n_files
+            usual = _usual(column.texts, codes)
+            items.append(DraftItem(ids[column.name], (column.name,), wording, scale, codes, optional, name, *usual))
+    groups = {name: Group(block_ids[name], question_of(block)) for name, block in by_block.items()}
+    order = {column.name: place for place, column in enumerate(columns)}
+    items.sort(key=lambda item: order[item.columns[0]])
+    return _merged_by_template(items), groups
+
+
+def _usual(texts: pd.Series, codes: np.ndarray) -> tuple[tuple[str, ...], float]:
+    """The most frequent answer, in all ways it is written, and its share."""
+    values, counts = np.unique(codes[~np.isnan(codes)], return_counts=True)
+    if not len(values):
+        return (), 0.0
+    return tuple(sorted(texts[codes == values[counts.argmax()]].unique())), counts.max() / counts.sum()
 
 
 def _alike(column: Column, block: Sequence[Column]) -> list[Column]:
     """The columns of a block that answer in the same words, or all in numbers."""
-    return [other for other in block if other.scale.labels.keys() == column.scale.labels.keys()]
+    return [
+        other
+        for other in block
+        if (other.scale.labels.keys(), other.scale.written) == (column.scale.labels.keys(), column.scale.written)
+    ]
+
+
+def _has_few_codes(column: Column, scale: Scale) -> bool:
+    """Whether answer codes of many respondents stay far below the scale of the block: kinds, not degrees."""
+    return bool(scale.written) and column.texts.count() >= _ENOUGH and column.scale.high <= scale.high / 2
 
 
 def _is_question(column: Column, scale: Scale) -> bool:
@@ -205,36 +262,6 @@ def _is_question(column: Column, scale: Scale) -> bool:
 
 def _points(scale: Scale) -> tuple[int, int]:
     return scale.low, scale.high
-
-
-def _stem(name: str) -> str:
-    """What names of one block share: ``CUSA_2`` → ``CUSA``, ``Q7ART`` → ``Q7``, ``5(2)、…`` → ``5``, else nothing."""
-    number = question_number(name)
-    if number is not None:
-        return re.split(r"[(（_]", number)[0] if re.search(r"[(（_]", number) else ""
-    found = re.match(r"^([A-Za-z]{1,2}\d+)[A-Za-z_]", name) or re.match(
-        r"^(.*?[^\W\d_])[\s_.\-]*(?:\d+|global)\s*$", name
-    )
-    return found.group(1) if found else ""
-
-
-def _words_of_header(name: str) -> str:
-    """The question's words where the header holds them."""
-    number = question_number(name)
-    words = name[len(number) :].lstrip("Qq、.．:： ") if number else name
-    return words if language_of(words) == "zh" or " " in words.strip() else ""
-
-
-def _identifier(name: str, others: Sequence[DraftItem]) -> str:
-    number = question_number(name)
-    plain = f"Q{number}" if number else name
-    plain = re.sub(r"\W+", "_", plain, flags=re.ASCII).strip("_")[:40]
-    if not re.match(r"[A-Za-z]", plain):
-        plain = f"Q{plain or len(others) + 1}"
-    taken = {item.id for item in others}
-    return (
-        plain if plain not in taken else next(f"{plain}_{n}" for n in range(2, 10_000) if f"{plain}_{n}" not in taken)
-    )
 
 
 def _merged_by_template(items: list[DraftItem]) -> list[DraftItem]:
@@ -264,18 +291,18 @@ def _with_outcomes(items: Sequence[DraftItem]) -> list[DraftItem]:
     found = []
     for item in items:
         words = " ".join(item.wording.values())
-        if _ATTENTION.search(f"{item.id} {words}"):
-            values, counts = np.unique(item.codes[~np.isnan(item.codes)], return_counts=True)
-            found.append(replace(item, attention=f"{values[counts.argmax()]:.0f}" if len(values) else "1"))
+        asked_to = _ATTENTION.search(item.id) or _ATTENTION.search(words)
+        if asked_to and item.usual and item.agreed >= _PASSED:
+            found.append(replace(item, attention=item.usual))
         else:
             found.append(replace(item, outcome=_outcome(item.id, words, item.scale)))
     return found
 
 
 def _outcome(name: str, words: str, scale: Scale) -> str | None:
-    stem = _stem(name)
+    block = stem(name)
     for outcome, pattern in _GROUP_OUTCOMES.items():
-        if stem and pattern.search(stem):
+        if block and pattern.search(block):
             return outcome
     for outcome, pattern in _OUTCOMES.items():
         if (pattern.search(name) or pattern.search(words)) and (outcome != "nps" or _points(scale) == (0, 10)):
@@ -283,23 +310,29 @@ def _outcome(name: str, words: str, scale: Scale) -> str | None:
     return None
 
 
-def _with_dimensions(items: Sequence[DraftItem]) -> tuple[list[DraftItem], dict[str, Mapping[str, str]], str]:
+def _with_dimensions(
+    items: Sequence[DraftItem], asked_together: Mapping[str, Group]
+) -> tuple[list[DraftItem], dict[str, Mapping[str, str]], str]:
     """Every item that is no outcome in a dimension, the dimensions' names, and what the grouping rests on."""
-    open_items = [item for item in items if item.outcome is None and item.attention is None]
+    open_items = [item for item in items if item.outcome is None and not item.attention]
     shipped = template("rater_expectations")
     if open_items and all(item.id in shipped.items for item in open_items):
         groups = {item.id: shipped.item(item.id).dimension for item in open_items}
         names = {entry.id: entry.name for entry in shipped.file.dimensions if entry.id in groups.values()}
         how = "the wording of a template"
     else:
-        groups = {item.id: _identifier(_stem(item.columns[0]), []) for item in open_items if _stem(item.columns[0])}
+        groups = {item.id: asked_together[item.block].id for item in open_items if stem(item.columns[0])}
         sizes = pd.Series(groups).value_counts() if groups else pd.Series(dtype=int)
         if (sizes >= 2).sum() >= 2 and sizes[sizes >= 2].sum() >= 0.6 * len(open_items):
             how = "the names of the columns"
             groups = {item: group for item, group in groups.items() if sizes[group] >= 2}
         else:
             groups, how = _factor_groups(open_items)
-        names = {group: {"en": group} for group in dict.fromkeys(groups.values())}
+        words = {group.id: group.words for group in asked_together.values() if group.words}
+        names = {
+            group: {language_of(words[group]): words[group]} if group in words else {"en": group}
+            for group in dict.fromkeys(groups.values())
+        }
     placed = [replace(item, dimension=groups.get(item.id)) for item in items]
     return placed, names, how
 
@@ -324,19 +357,19 @@ def _factor_groups(items: Sequence[DraftItem]) -> tuple[dict[str, str], str]:
 
 
 def _with_reversed_keys(items: Sequence[DraftItem]) -> list[DraftItem]:
-    """Items that run against the first component of their dimension are taken as reverse-keyed."""
-    against: set[str] = set()
+    outcomes = [item.codes for item in items if item.outcome]
+    keys: dict[str, Key] = {}
     for dimension in {item.dimension for item in items} - {None}:
-        answers = pd.DataFrame({item.id: item.codes for item in items if item.dimension == dimension})
-        r = answers.corr().to_numpy()
-        if len(r) < 3 or np.isnan(r).any():
-            continue
-        direction = np.linalg.eigh(r)[1][:, -1]
-        majority = np.sign(direction.sum()) or 1.0
-        against |= {name for name, value in zip(answers, direction * majority, strict=True) if value < -0.1}
-    return [replace(item, reverse=item.id in against) for item in items]
+        own = [item for item in items if item.dimension == dimension]
+        keys |= zip([item.id for item in own], reversed_keys([item.codes for item in own], outcomes), strict=True)
+    none = (False, "")
+    return [replace(item, reverse=keys.get(item.id, none)[0], keyed_by=keys.get(item.id, none)[1]) for item in items]
 
 
 def _languages(items: Sequence[DraftItem]) -> tuple[str, ...]:
-    found = [lang for item in items for lang in item.wording]
-    return tuple(sorted({"en", "zh"}, key=lambda lang: -found.count(lang))) if found else ("en", "zh")
+    """The languages that every item with words has them in, else the one that most have; none where none has words."""
+    found = Counter(lang for item in items for lang in item.wording if lang in ("en", "zh"))
+    worded = sum(1 for item in items if item.wording)
+    return tuple(lang for lang, n in found.most_common() if n == worded) or tuple(
+        lang for lang, _ in found.most_common(1)
+    )

@@ -19,7 +19,8 @@ from qa_lib.study.dates import parse_dates
 from qa_lib.study.privacy import named_personal, personal_kind
 
 Kind = Literal[
-    "item", "respondent", "date", "duration", "weight", "language", "segment", "comment", "personal", "other"
+    *("item", "respondent", "date", "duration", "weight", "language", "segment"),
+    *("comment", "personal", "choices", "ranking", "other"),
 ]
 MAX_POINTS = 11
 MAX_SEGMENT_VALUES = 30
@@ -41,6 +42,7 @@ _NO_ANSWER = {
     *("不适用", "不知道", "不清楚", "拒答", "(跳过)", "（跳过）", "(空)", "（空）", "未回答"),
 }
 _USUAL_TOPS = (2, 3, 4, 5, 6, 7, 9, 10)
+_ANSWER_CODE = re.compile(r"([A-Za-z]{1,3})(0*)(\d{1,2})")
 _LEADING_CODE = re.compile(r"^(\d{1,2})\s*[-–—=:.、)）(（ ]\s*\S")
 _CONTEXT_NAMES: Mapping[Kind, re.Pattern] = {
     "respondent": re.compile(
@@ -60,12 +62,20 @@ _BOOKKEEPING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Answer codes from ``low`` to ``high``, the words for them, and codes and words that stand for no answer."""
+    """Answer codes from ``low`` to ``high``, the words for them, and codes and words that stand for no answer.
+
+    ``written`` is how the export writes the codes where it does not write plain numbers: ``A{}``, ``AO{:02d}``.
+    """
 
     low: int
     high: int
     labels: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    written: str = ""
+
+    @property
+    def recode(self) -> dict[str, int]:
+        return {self.written.format(code): code for code in range(self.low, self.high + 1)} if self.written else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,7 @@ class Column:
     def codes(self) -> np.ndarray:
         """The answers to an item as codes of its scale, NaN where there is none."""
         words = {key(word): code for code, names in self.scale.labels.items() for word in names.values()}
+        words |= {key(word): code for word, code in self.scale.recode.items()}
         none = {key(code) for code in self.scale.missing}
         known = {text: _code(text, words, none) for text in self.texts.dropna().unique()}
         codes = self.texts.map(known).astype(float).to_numpy()
@@ -113,7 +124,7 @@ def answer_scales() -> Mapping[str, Mapping[str, Sequence[str]]]:
 
 
 def classify(name: str, wording: str, cells: pd.Series, labels: Mapping[object, str], known: str | None) -> Column:
-    """What one column seems to be. ``labels`` are an SPSS file's; ``known`` the context the dialect says it is."""
+    """What one column seems to be. ``labels`` are an SPSS or Stata file's; ``known`` what the dialect says it is."""
     texts = cells.map(cell_text).replace("", None).dropna().astype(str).reindex(cells.index)
     values = texts.dropna()
     column = Column(name, wording, "other", texts)
@@ -121,13 +132,17 @@ def classify(name: str, wording: str, cells: pd.Series, labels: Mapping[object, 
         return replace(column, kind=known, recognised=True)
     if _BOOKKEEPING.match(name) or _BOOKKEEPING.match(wording) or values.empty:
         return column
-    if named_personal(name) or named_personal(wording) or values.map(personal_kind).notna().mean() > 0.05:
+    scale = _scale(values, labels)
+    named = scale is None and values.nunique() > 2 and (named_personal(name) or named_personal(wording))
+    if named or values.map(personal_kind).notna().mean() > 0.05:
         return replace(column, kind="personal")
     if (context := _context(name, values)) is not None:
         return replace(column, kind=context)
-    if (scale := _scale(values, labels)) is not None:
+    if scale is not None:
         return replace(column, kind="item", scale=scale)
-    distinct = values.nunique()
+    distinct = sum(key(text) not in _NO_ANSWER for text in values.unique())
+    if distinct < 2:
+        return column
     if 2 <= distinct <= MAX_SEGMENT_VALUES and len(values) >= 3 * distinct and values.str.len().max() <= 40:
         return replace(column, kind="segment")
     numeric = pd.to_numeric(values, errors="coerce").notna().mean() > 0.9
@@ -182,7 +197,7 @@ def _scale(values: pd.Series, labels: Mapping[object, str]) -> Scale | None:
                 code: {lang: w[code - 1] for lang, w in words_by_language.items()} for code in range(1, points + 1)
             }
             return Scale(1, points, names, missing)
-    return _scale_of_coded_words(answers, missing)
+    return _scale_of_answer_codes(answers, missing) or _scale_of_coded_words(answers, missing)
 
 
 def _scale_of_numbers(answers: Sequence[str], missing: tuple[str, ...]) -> Scale | None:
@@ -208,6 +223,23 @@ def _scale_of_spss(answers: Sequence[str], labels: Mapping[object, str], missing
     return Scale(low, high, words, (*plain.missing, *(str(code) for code in sorted(none))))
 
 
+def _scale_of_answer_codes(answers: Sequence[str], missing: tuple[str, ...]) -> Scale | None:
+    """Codes such as ``A1`` to ``A5``, as LimeSurvey gives them to answers."""
+    found = [_ANSWER_CODE.fullmatch(text) for text in answers]
+    if not all(found) or len({match.group(1) for match in found}) > 1:
+        return None
+    codes = [int(match.group(3)) for match in found]
+    padded = any(match.group(2) for match in found)
+    written = f"{found[0].group(1)}{{:02d}}" if padded else f"{found[0].group(1)}{{}}"
+    if (
+        len(codes) < 2
+        or max(codes) >= MAX_POINTS
+        or any(written.format(c) != t for c, t in zip(codes, answers, strict=True))
+    ):
+        return None
+    return Scale(min(codes), max(codes), missing=missing, written=written)
+
+
 def _scale_of_coded_words(answers: Sequence[str], missing: tuple[str, ...]) -> Scale | None:
     """Answers such as ``5 - very satisfied`` beside plain numbers."""
     coded = {text: _LEADING_CODE.match(text) for text in answers}
@@ -227,7 +259,8 @@ def widen(scales: Sequence[Scale]) -> Scale:
     low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
     labels = max((scale.labels for scale in scales), key=len)
     missing = tuple(sorted({code for scale in scales for code in scale.missing}))
+    written = next((scale.written for scale in scales if scale.written), "")
     if not labels:
         low = 0 if low == 0 else 1
         high = next(top for top in _USUAL_TOPS if top >= high)
-    return Scale(low, high, labels, missing)
+    return Scale(low, high, labels, missing, written)

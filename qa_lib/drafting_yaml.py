@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
 from qa_lib.drafting_columns import Column, Scale, answer_scales, is_ambiguous, language_of
+from qa_lib.drafting_questions import asked
+from qa_lib.study.dates import month_first
 from qa_lib.study.study import GUESS
 
 if TYPE_CHECKING:
@@ -19,7 +21,13 @@ if TYPE_CHECKING:
 CONTEXT = ("respondent", "duration", "weight", "language")
 
 _PERIOD_IN_NAME = re.compile(r"((?:19|20)\d{2}(?:-(?:Q[1-4]|W\d{2}|(?:0[1-9]|1[0-2])(?:-\d{2})?))?)(?!\d)")
-_REASONS = {"comment": "free text", "personal": "likely personal data", "other": "neither an item nor a segment"}
+_REASONS = {
+    "comment": "free text",
+    "personal": "likely personal data",
+    "choices": "an answer of a question with several",
+    "ranking": "a rank, not a rating",
+    "other": "neither an item nor a segment",
+}
 
 
 def instrument_yaml(draft: Draft, name: str) -> str:
@@ -31,17 +39,17 @@ def instrument_yaml(draft: Draft, name: str) -> str:
     lines += [f"  - {_flow({'id': dimension, 'name': dict(words)})}" for dimension, words in draft.dimensions.items()]
     if not draft.dimensions:
         lines[-1] = "dimensions: []"
-    checks = [item for item in draft.items if item.attention is not None]
+    checks = [item for item in draft.items if item.attention]
     if checks:
         lines.append("attention_checks:")
         lines += [
-            f"  - {_flow({'id': item.id, 'answer': item.attention, 'columns': list(item.columns)})}"
+            f"  - {_flow({'id': item.id, 'answer': list(item.attention), 'columns': list(item.columns)})}"
             f"  {GUESS} an attention check; the right answer is the most frequent one"
             for item in checks
         ]
     lines.append("items:")
     for item in draft.items:
-        if item.attention is None:
+        if not item.attention:
             lines += _item_lines(item)
     return "\n".join(lines) + "\n"
 
@@ -53,7 +61,8 @@ def _scale_name(scale: Scale) -> str:
             return name
     codes = "_".join(re.sub(r"\W", "m", code) for code in scale.missing)
     labelled = f"_{zlib.crc32(str(sorted(words.items())).encode()):08x}" if words else ""
-    return f"from{scale.low}to{scale.high}{labelled}{'_' + codes if codes else ''}"[:60]
+    coded = f"_{scale.written.partition('{')[0]}" if scale.written else ""
+    return f"from{scale.low}to{scale.high}{coded}{labelled}{'_' + codes if codes else ''}"[:60]
 
 
 def _scale_lines(name: str, scale: Scale) -> list[str]:
@@ -61,6 +70,10 @@ def _scale_lines(name: str, scale: Scale) -> list[str]:
     if scale.labels:
         lines.append("    labels:")
         lines += [f"      {code}: {_flow(dict(words))}" for code, words in sorted(scale.labels.items())]
+    if scale.recode:
+        lines.append(
+            f"    recode: {_flow(scale.recode)}  {GUESS} {scale.written.format(scale.low)} is the lowest answer"
+        )
     if scale.missing:
         lines.append(f"    missing_codes: {_flow(list(scale.missing))}  {GUESS} they stand for no answer")
     return lines
@@ -74,8 +87,8 @@ def _item_lines(item: DraftItem) -> list[str]:
         lines.append(f"    dimension: {item.dimension}")
     else:
         lines.append(f"    role: other  {GUESS} it belongs to no dimension")
-    if item.reverse:
-        lines.append(f"    reverse: true  {GUESS} it runs against its dimension")
+    if item.keyed_by:
+        lines.append(f"    reverse: {str(item.reverse).lower()}  {GUESS} {item.keyed_by}")
     if item.optional:
         lines.append("    optional: true")
     if item.columns != (item.id,):
@@ -88,14 +101,16 @@ def _item_lines(item: DraftItem) -> list[str]:
 def study_yaml(draft: Draft, name: str) -> str:
     lines = [
         f"title: {_flow(dict.fromkeys(('en', 'zh'), name))}  {GUESS} the folder's name",
-        f"languages: {_flow(list(draft.languages))}",
+        _languages_line(draft.languages),
         _period_line(draft),
     ]
     named = {kind: [c.name for c in draft.context[kind] if not c.recognised] for kind in CONTEXT}
     if weights := named.pop("weight"):
         lines.append(f"weight: {_flow(weights)}  {GUESS} respondents' weights")
     if any(named.values()):
-        lines.append(f"columns: {_flow({kind: names for kind, names in named.items() if names})}")
+        lines.append(
+            f"columns: {_flow({kind: names for kind, names in named.items() if names})}  {GUESS} by their names"
+        )
     lines += list(_segment_lines(draft.segments))
     for column in draft.left_out:
         shown = re.sub(r"\s+", " ", column.name)[:80]
@@ -104,14 +119,14 @@ def study_yaml(draft: Draft, name: str) -> str:
 
 
 def _period_line(draft: Draft) -> str:
-    dates = draft.context["date"]
-    if any(date.recognised for date in dates):
-        return "period: {column: date}"
+    dates = [date for date in draft.context["date"] if not _is_no_date(date)]
     if dates:
-        date = dates[0]
+        date = next((date for date in dates if date.recognised), dates[0])
+        source = {"column": "date" if date.recognised else date.name}
+        why = "" if date.recognised else f"  {GUESS} the dates of the responses"
         if is_ambiguous(date.texts.dropna()):
-            return f"period: {_flow({'column': date.name, 'format': '%m/%d/%Y'})}  {GUESS} the month stands first"
-        return f"period: {_flow({'column': date.name})}"
+            source["format"], why = month_first(date.texts.dropna()), f"  {GUESS} the month stands first"
+        return f"period: {_flow(source)}{why}"
     stems = [_PERIOD_IN_NAME.search(file.name) for file in draft.files]
     if all(stems):
         return (
@@ -119,6 +134,17 @@ def _period_line(draft: Draft) -> str:
         )
     year = _year_of(draft.files[0])
     return f"period: {_flow({'value': year})}  {GUESS} no column holds a date; this is the year of the file"
+
+
+def _is_no_date(date: Column) -> bool:
+    """Whether all dates are the first of 1980, which LimeSurvey gives anonymous responses."""
+    return date.texts.dropna().str.startswith("1980-01-01").all()
+
+
+def _languages_line(languages: Sequence[str]) -> str:
+    if languages:
+        return f"languages: {_flow(list(languages))}  {GUESS} those of the wording found"
+    return f"languages: [en, zh]  {GUESS} no wording was found; items are called by their ids"
 
 
 def _year_of(file: Path) -> str:
@@ -136,8 +162,13 @@ def _segment_lines(segments: Iterable[tuple[Column, ...]]) -> Iterable[str]:
         plain = re.sub(r"\W+", "_", column.name, flags=re.ASCII).strip("_").lower()[:40]
         plain = plain if re.match(r"[a-z]", plain) and plain not in taken else f"segment{place + 1}"
         taken.add(plain)
-        names = {language_of(c.name): c.name for c in reversed(columns)}
+        names = {language_of(words): words for words in map(_segment_name, reversed(columns))}
         yield f"  - {_flow({'id': plain, 'name': names, 'columns': [c.name for c in columns]})}"
+
+
+def _segment_name(column: Column) -> str:
+    words = " ".join(asked(column)).strip()
+    return words if words and len(words) <= 40 else column.name
 
 
 def _flow(value: object) -> str:

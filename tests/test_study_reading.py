@@ -308,7 +308,7 @@ def test_a_weight_that_is_none(tmp_path, weight, message):
         ({"items": [{"id": "Q 1", "scale": "five"}]}, "items → 0 → id: .*pattern.*found 'Q 1'"),
         ({"items": [{"id": "Q1", "scale": "six", "role": "other"}]}, "item Q1: scale 'six' is not one of five"),
         ({"items": [{"id": "Q1"}]}, "items → 0 → scale: this key is needed"),
-        ({"dialect": "lime"}, "dialect: .*'auto', 'plain', 'qualtrics' or 'wenjuanxing'.*found 'lime'"),
+        ({"dialect": "lime"}, "dialect 'lime' is not one of auto, qualtrics, wenjuanxing, .*limesurvey.*plain"),
     ],
 )
 def test_mistakes_in_the_instrument_are_named(tmp_path, change, message):

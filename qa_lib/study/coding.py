@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.errors import ResponseError
+from qa_lib.study.headers import key
 from qa_lib.study.instrument import Instrument, Item
 from qa_lib.study.ledger import LedgerBook
 
@@ -24,15 +24,6 @@ class Place:
 
     file: str
     rows: np.ndarray
-
-
-def key(name: str) -> str:
-    """A header or label without what drifts between exports: case, width, blanks, a leading asterisk, the full stop.
-
-    >>> key(" *Strongly  AGREE。") == key("strongly agree")
-    True
-    """
-    return "".join(unicodedata.normalize("NFKC", name).split()).lstrip("*").rstrip("。.").casefold()
 
 
 def cell_text(value: object) -> str:

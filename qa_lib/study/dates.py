@@ -20,11 +20,20 @@ _SHAPES = {
 }
 _YEARS = (1700, 2200)  # pandas counts nanoseconds from 1678 to 2261
 _FORMATS = (
-    "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y",
-    "%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日",
+    "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d", "%Y/%m/%d %I:%M:%S %p", "%Y/%m/%d %p %I:%M:%S",
+    "%Y-%m-%d %I:%M:%S %p", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%d-%b-%Y %H:%M:%S", "%d-%b-%Y",
+    "%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日 %H:%M", "%Y年%m月%d日",
 )  # fmt: skip
-_MONTH_FIRST = ("%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y")
+_MONTH_FIRST = (
+    "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y",
+)  # fmt: skip
 _OFFSET = r"(?<=\d)\s*(?:Z|[+-]\d{2}:?\d{2})$"
+_ZONE = r"\s*(?:GMT|UTC)(?:[+-]\d{1,2}(?::?\d{2})?)?$"
+_HALVES = {"上午": "AM", "下午": "PM", "午前": "AM", "午後": "PM", "a.m.": "AM", "p.m.": "PM"}
+_SECONDS = re.compile(
+    r"^\s*(?:(\d+)\s*(?:小时|h|:(?=\d+:)))?\s*(?:(\d+)\s*(?:分钟?|min|m|:))?\s*(\d+(?:[.,]\d+)?)?\s*(?:秒|s|sec)?\s*$"
+)
+_LONGEST_DURATION = 40
 
 
 def unit_of(period: str) -> str:
@@ -101,8 +110,8 @@ def span(period: str) -> tuple[pd.Timestamp, pd.Timestamp]:
 def parse_dates(cells: pd.Series, format: str | None = None) -> pd.Series:
     """Dates and times as local wall-clock time, ``NaT`` where a cell is no date of the years 1700 to 2200.
 
-    ISO dates, those of 问卷星 (``2026/10/3 14:22:05``) and day-first dates with dots are understood; dates with two
-    slashes only when one reading fits them all.
+    ISO dates, those of 问卷星 (``2026/10/3 14:22:05``) and Google Forms (``2026/10/03 2:22:05 PM GMT+8``, ``下午``) and
+    day-first dates with dots are understood; dates with two slashes only when one reading fits them all.
 
     Raises
     ------
@@ -121,7 +130,7 @@ def parse_dates(cells: pd.Series, format: str | None = None) -> pd.Series:
 def _parsed(cells: pd.Series, format: str | None) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(cells):
         return cells.dt.tz_localize(None) if cells.dt.tz is not None else cells
-    text = cells.astype("string").str.strip()
+    text = _in_english(cells.astype("string").str.strip())
     if (zoned := _offsets(text).notna()).any():
         text = text.mask(zoned, text[zoned].str.replace(_OFFSET, "", regex=True))
     if format is not None:
@@ -145,6 +154,58 @@ def _offsets(text: pd.Series) -> pd.Series:
     found = [re.search(_OFFSET, f"0{ending}") for ending in np.asarray(endings, dtype=object)]
     offsets = [match and match.group().strip().replace("Z", "+00:00") for match in found]
     return pd.Series(np.array([*offsets, None], dtype=object)[where], index=text.index)
+
+
+def _in_english(text: pd.Series) -> pd.Series:
+    """Halves of the day as AM and PM, without a zone's name at the end."""
+    drifts = text.str.contains("午|GMT|UTC|[ap]\\.m\\.", regex=True).fillna(False)
+    if not drifts.any():
+        return text
+    found = text[drifts].str.replace(_ZONE, "", regex=True)
+    for half, english in _HALVES.items():
+        found = found.str.replace(rf"\s*{re.escape(half)}\s*", f" {english} ", regex=True).str.strip()
+    return text.mask(drifts, found)
+
+
+def month_first(cells: pd.Series) -> str:
+    """The format with the month first that fits most of dates with slashes.
+
+    >>> month_first(pd.Series(["10/3/2026 9:05:07", "10/4/2026 19:30:00"]))
+    '%m/%d/%Y %H:%M:%S'
+    """
+    text = _in_english(cells.astype("string").str.strip())
+    return max(_MONTH_FIRST, key=lambda form: pd.to_datetime(text, format=form, errors="coerce").notna().sum())
+
+
+def elapsed(start: pd.Series, end: pd.Series) -> pd.Series:
+    """Seconds from start to end, NaN where one of them is no date or the end comes first.
+
+    >>> elapsed(pd.Series(["10/03/2026 09:00:00 AM"]), pd.Series(["10/03/2026 09:01:30 AM"])).tolist()
+    [90.0]
+    """
+    began, ended = (_dates_or_month_first(cells) for cells in (start, end))
+    duration = (ended - began).dt.total_seconds()
+    return duration.where(duration >= 0)
+
+
+def _dates_or_month_first(cells: pd.Series) -> pd.Series:
+    try:
+        return parse_dates(cells)
+    except ResponseError:
+        return parse_dates(cells, month_first(cells))
+
+
+def seconds(values: pd.Series) -> pd.Series:
+    """Durations such as ``85秒``, ``1分25秒``, ``00:01:25``, ``85,0`` in seconds; NaN where it is neither.
+
+    >>> seconds(pd.Series(["85秒", "1分25秒", "0:01:25", "85,5", "soon"])).tolist()
+    [85.0, 85.0, 85.0, 85.5, nan]
+    """
+    texts = values.astype("string")
+    parts = texts.where(texts.str.len() <= _LONGEST_DURATION).str.extract(_SECONDS.pattern)
+    parts = parts.apply(lambda column: column.str.replace(",", ".", regex=False)).astype(float)
+    total = parts.fillna(0) @ [3600, 60, 1]
+    return total.where(parts.notna().any(axis=1))
 
 
 def _slashed(text: pd.Series) -> pd.Series:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from qa_lib.errors import InstrumentError
+from qa_lib.study.dialects import NAMES as DIALECT_NAMES
 from qa_lib.study.schema import Record, load_yaml, validate
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,63}$", description="a name that formulas can use")]
@@ -134,7 +135,7 @@ class InstrumentFile(Record):
     not_applicable_codes: list[Code] = []
     attention_checks: list[AttentionCheck] = []
     kano: list[KanoPair] = []
-    dialect: Literal["auto", "plain", "qualtrics", "wenjuanxing"] = "auto"
+    dialect: str = "auto"
     long: LongLayout | None = None
     valid_from: str | None = None
 
@@ -144,6 +145,8 @@ class InstrumentFile(Record):
         items = [item.id for item in self.items]
         checks = [check.id for check in self.attention_checks]
         mistakes = [f"{name!r} stands twice" for name, n in Counter(items + checks).items() if n > 1]
+        if self.dialect not in (known := ("auto", *DIALECT_NAMES)):
+            mistakes.append(f"dialect {self.dialect!r} is not one of {', '.join(known)}")
         mistakes += [f"dimension {name!r} stands twice" for name, n in Counter(dimensions).items() if n > 1]
         for item in self.items:
             mistakes += _item_mistakes(item, dimensions, items, list(self.scales))

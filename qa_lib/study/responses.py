@@ -14,12 +14,14 @@ import pandas as pd
 from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.study.checks import doubtful_items
 from qa_lib.study.coding import Place, cell_text, code_answers, key
-from qa_lib.study.dialects import Dialect, dialect_of, question_number, seconds
-from qa_lib.study.files import SUFFIXES, Export, read_export
+from qa_lib.study.dates import elapsed, seconds
+from qa_lib.study.dialects import Answers, answers
+from qa_lib.study.files import SUFFIXES, Export, defined_missing, read_export
+from qa_lib.study.headers import question_and_row, question_number
 from qa_lib.study.instrument import Instrument, Item
 from qa_lib.study.layouts import Widened, is_long, widened
 from qa_lib.study.ledger import LedgerBook
-from qa_lib.study.privacy import hashed_ids, personal_cells, redacted
+from qa_lib.study.privacy import hashed_ids, named_personal, personal_cells, redacted
 from qa_lib.study.redaction import personal_columns, redacted_comments
 
 STANDARD = ("respondent", "date", "duration", "language", "weight", "period")
@@ -130,22 +132,20 @@ def code_export(
     long = None
     if is_long(export.table, layout := instrument.file.long, path.name):
         long = widened(export, layout, path.name, book)
-        export = long.export
-    dialect = dialect_of(export.table, instrument.file.dialect)
+        export = replace(long.export, headers=tuple(map(str, long.export.table)))
+    found = answers(export, instrument.file.dialect, path)
     if long is not None:
-        dialect = replace(dialect, columns={**dialect.columns, **layout.context(export.table.columns)})
-    above = dialect.header_rows(export.table)
-    wording = export.table.iloc[0].astype(str).to_dict() if above else export.wording
-    table = export.table.iloc[above:]
-    if table.empty:
-        raise ResponseError(f"{path} has header rows of {dialect.name} but no answers.")
-    place = Place(path.name, table.index.to_numpy() + export.first_row)
-    table = table.reset_index(drop=True)
-    finder = ColumnFinder(table.columns, wording)
+        columns = {**found.dialect.columns, **layout.context(export.table.columns)}
+        found = replace(found, dialect=replace(found.dialect, columns=columns))
+    dialect, table = found.dialect, found.table
+    place = Place(path.name, found.rows)
+    for row, column, before, reason in found.aside:
+        book.cells(path.name, [row], column, [before], reason)
+    finder = ColumnFinder(found)
     data = {"source_file": path.name, "source_row": place.rows}
-    data |= _context(table, finder, dialect, context, instrument, export, place, book)
+    data |= _context(found, finder, context, instrument, export, place, book)
     if written := [name for name in comments if name in data]:
-        personal = personal_columns(table, wording, dialect.respondent)
+        personal = personal_columns(table, found.wording, dialect.respondent)
         for name in written:
             said = data[name].mask(data[name].isin([*dialect.missing]), None)
             data[name] = redacted_comments(said, personal, name, place, book)
@@ -161,43 +161,52 @@ def code_export(
             texts = _texts(table[column])
             no_answer = {*map(str, instrument.file.missing_codes), *dialect.missing}
             data[check.id] = texts.mask(texts.isin(no_answer))
-    _enter_unread(finder.left, long, len(table), place, book)
+    _enter_unread(finder.left, long, found, place, book)
     return pd.DataFrame(data, index=table.index)
 
 
-def _enter_unread(left: Collection[str], long: Widened | None, n: int, place: Place, book: LedgerBook) -> None:
+def _enter_unread(left: Collection[str], long: Widened | None, found: Answers, place: Place, book: LedgerBook) -> None:
     """Columns nobody has asked for, and what long exports have to say of those somebody has."""
-    answers, unsure, used = (long.answers, long.differing, long.used) if long else ({}, {}, ())
+    counts, unsure, used = (long.answers, long.differing, long.used) if long else ({}, {}, ())
     for column in (name for name in left if name not in used):
-        reason = "item_not_named" if column in answers else "not_named"
-        book.rule(place.file, column, [""], [""], [answers.get(column, n)], reason)
+        personal = found.is_personal(column) or named_personal(column)
+        reason = "item_not_named" if column in counts else "personal" if personal else "not_named"
+        book.rule(place.file, column, [""], [""], [counts.get(column, len(found.table))], reason)
     for column in (name for name in unsure if name not in left):
         book.cells(place.file, unsure[column][0], column, unsure[column][1], "differs_within_respondent")
 
 
 class ColumnFinder:
-    """Finds an item's column by its declared names, by the wording in the header, or by the question's number.
+    """Finds an item's column by its declared names, by the question's words or number in the header, or by its row of
+    a table of questions.
 
     ``left`` are the columns nobody has asked for.
     """
 
-    def __init__(self, columns: Iterable[str], wording: Mapping[str, str]) -> None:
+    def __init__(self, found: Answers) -> None:
         self._by_key: dict[str, str] = {}
-        columns = list(columns)
+        self._by_row: dict[str, str] = {}
+        columns = [str(column) for column in found.table]
         self.left = dict.fromkeys(columns)
         for column in columns:
             self._by_key.setdefault(key(column), column)
         for column in columns:
+            words = found.wording.get(column, "")
             number = question_number(column)
-            words = [key(str(wording.get(column, "")))]
+            names = [key(words), key(found.headers.get(column, ""))]
             if number is not None:
-                words += [number, key(column[len(number) :].lstrip("、.．:： "))]
-            for name in filter(None, words):
+                names += [number, key(column[len(number) :].lstrip("、.．:： "))]
+            for name in filter(None, names):
                 self._by_key.setdefault(name, column)
+            for row in filter(None, (question_and_row(words)[1], question_and_row(column)[1])):
+                self._by_row.setdefault(key(row), column)
 
     def find(self, names: Iterable[str], wordings: Iterable[str]) -> str | None:
-        keys = [key(name) for name in names] + [key(words) for words in wordings]
-        found = next((self._by_key[name] for name in keys if name in self._by_key), None)
+        said = [key(words) for words in wordings]
+        known = self._by_key
+        found = next((known[name] for name in [*map(key, names), *said] if name in known), None)
+        if found is None:
+            found = next((self._by_row[row] for row in said if row in self._by_row), None)
         self.left.pop(found, None)
         return found
 
@@ -216,29 +225,24 @@ def _absent(item: Item, table: pd.DataFrame, place: Place, book: LedgerBook) -> 
 
 
 def _without_defined_missing(cells: pd.Series, export: Export, place: Place, name: str, book: LedgerBook) -> pd.Series:
-    """The cells without those an SPSS file itself defines as missing, which go into the ledger."""
-    spans = export.missing.get(str(cells.name), [])
-    if not spans:
-        return cells
-    hit = np.zeros(len(cells), dtype=bool)
-    for low, high in spans:
-        hit |= cells.between(low, high).to_numpy() if not isinstance(low, str) else (cells == low).to_numpy()
+    """The cells without those an SPSS or Stata file itself defines as missing, which go into the ledger."""
+    hit = defined_missing(cells, export)
     book.cells(place.file, place.rows[hit], name, cells[hit].map(cell_text), "missing")
     return cells.mask(hit)
 
 
 def _context(
-    table: pd.DataFrame,
+    answered: Answers,
     finder: ColumnFinder,
-    dialect: Dialect,
     context: Mapping[str, Sequence[str]],
     instrument: Instrument,
     export: Export,
     place: Place,
     book: LedgerBook,
 ) -> dict[str, pd.Series]:
+    table = answered.table
     wanted = {name: [name] for name in STANDARD}
-    for column, name in dialect.columns.items():
+    for column, name in answered.dialect.columns.items():
         wanted[name] = [column, *wanted.get(name, [])]
     for name, columns in context.items():
         declared_alone = name in {"date", "weight"} and name not in columns  # a misspelt column must not go unnoticed
@@ -253,6 +257,8 @@ def _context(
                 continue
             texts = _named(_texts(cells), export.labels.get(column)) if name not in STANDARD else _texts(cells)
             found[name] = _context_column(name, texts, instrument, place, book)
+    if "duration" not in found and "date" in found and (began := finder.find(answered.dialect.started, ())):
+        found["duration"] = elapsed(_texts(table[began]), found["date"])
     return found
 
 
