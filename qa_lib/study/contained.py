@@ -72,7 +72,7 @@ def _check_archive(path: Path, stream: BinaryIO) -> None:
 
 
 def _bounded(path: Path, rows: Iterable[tuple]) -> list[list]:
-    """The rows without the blank cells at their ends, nor the blank rows at theirs."""
+    """The rows, all as wide as the last cell filled, without the blank rows at their end."""
     found: list[list] = []
     width = 0
     for number, row in enumerate(rows, 1):
@@ -88,7 +88,7 @@ def _bounded(path: Path, rows: Iterable[tuple]) -> list[list]:
         width = max(width, last)
         if number * width > _SHEET_CELLS:
             raise ResponseError(f"{path} has a sheet of {number:,} rows and {width:,} columns or more. {ADVICE}")
-    return found
+    return [row + [None] * (width - len(row)) for row in found]
 
 
 def whole_spss(path: Path, read: Callable, **options: object) -> tuple[pd.DataFrame, object]:
