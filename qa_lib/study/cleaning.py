@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from qa_lib.study.responses import (
     warn_of_doubts,
 )
 from qa_lib.study.screening import screen
+from qa_lib.study.versions import VERSION, by_version
 
 if TYPE_CHECKING:
     from qa_lib.study.files import Export
@@ -39,6 +40,7 @@ _STAMP = b"qa_lib.fingerprint"
 _NOT_OF_RESPONSES = {
     "title",
     "languages",
+    "ticket_log",
     "simulated",
     "margins",
     "targets",
@@ -78,7 +80,8 @@ def build(study: Study) -> Responses:
     if not folder.is_dir():
         raise StudyError(f"{study.path} has no folder responses. Put the survey's exports there.")
     spec = study.spec
-    raw = read_exports(folder, study.instrument, _context(spec), spec.encoding, _comments(spec))
+    moments = partial(moments_of, source=spec.period)
+    raw = read_exports(folder, study.instrument, _context(spec), spec.encoding, _comments(spec), moments)
     book = LedgerBook()
     everyone = with_period(raw.data, spec.period, book)
     data = settled(study, everyone[everyone["period"].notna()], book)
@@ -104,13 +107,14 @@ def settled(study: Study, data: pd.DataFrame, book: LedgerBook) -> pd.DataFrame:
 
 def coded_block(study: Study, block: Export, path: Path, book: LedgerBook) -> pd.DataFrame:
     """A block of an export, coded by the study's rules."""
-    return code_export(block, path, study.instrument, _context(study.spec), _comments(study.spec), book)
+    spec, moments = study.spec, partial(moments_of, source=study.spec.period)
+    return code_export(block, path, study.instrument, _context(spec), _comments(spec), book, moments)
 
 
 def reading_rules(study: Study) -> bytes:
     """Hash of what the responses follow from besides the exports: study, instrument, the code that reads, the key."""
     said = study.spec.model_dump_json(exclude=_NOT_OF_RESPONSES)
-    digest = hashlib.sha256(f"{qa_lib.__version__}\0{said}\0{study.instrument.file.model_dump_json()}".encode())
+    digest = hashlib.sha256(f"{qa_lib.__version__}\0{said}\0{study.instrument.said}".encode())
     digest.update(hashlib.sha256(hash_key()).digest())
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.name.encode() + b"\0" + content_digest(file))
@@ -135,14 +139,16 @@ def _context(spec: StudyFile) -> dict[str, list[str]]:
 
 def _wanted(spec: StudyFile, study: Study) -> set[str]:
     """Columns that stay: those that only an exclusion needed go."""
-    checks = {check.id for check in study.instrument.attention_checks}
+    versions = study.instrument.versions
+    asked = {entry.id for version in versions for entry in [*version.file.items, *version.attention_checks]}
     declared = {entry.id for entry in [*spec.segments, *spec.comments]}
-    return {*STANDARD, *declared, *spec.columns, *study.instrument.items, *checks, "source_file", "source_row"}
+    return {*STANDARD, *declared, *spec.columns, *asked, VERSION, "source_file", "source_row"}
 
 
 def _refuse_personal(data: pd.DataFrame, study: Study) -> None:
     """Raises ``ResponseError`` for a column that likely holds personal data and is not declared ``personal``."""
-    names = {"language": ["language"]} | {check.id: check.names for check in study.instrument.attention_checks}
+    checks = [check for version in study.instrument.versions for check in version.attention_checks]
+    names = {"language": ["language"]} | {check.id: check.names for check in checks}
     names |= {name: [name, *columns] for name, columns in _context(study.spec).items() if name not in STANDARD}
     for name in sorted(names.keys() & set(data) - set(study.spec.personal)):
         if (found := personal_column(names[name], data[name])) is not None:
@@ -172,6 +178,28 @@ def with_period(data: pd.DataFrame, source: PeriodSource, book: LedgerBook) -> p
     else:
         raise StudyError(f"study.yaml: period: no export has the column {source.column!r}.")
     return data.assign(period=period.astype(object).where(period.notna(), None))
+
+
+def moments_of(
+    dates: pd.Series | None, file: str, n: int, days: Sequence[pd.Timestamp], source: PeriodSource
+) -> pd.Series:
+    """When each row of a file was answered: its date, else the period of the file.
+
+    Raises ``StudyError`` when the instrument changed (``days``) within a period that is all one knows of.
+    """
+    moments = pd.Series(pd.NaT, index=range(n), dtype="M8[us]")
+    if dates is not None:
+        moments = parse_dates(dates, source.format)
+    if (source.file_pattern or source.value) and moments.isna().any():
+        period = source.value or _periods_of_files(pd.Series([file], dtype="string"), source.file_pattern)[file]
+        first, last = span(period)
+        if within := [day for day in days if first < day <= last]:
+            raise StudyError(
+                f"{file}: the instrument changed on {within[0].date()}, within {period}, and some responses have no "
+                "date. Name their date under columns in study.yaml: 'columns: {date: …}'."
+            )
+        moments = moments.fillna(first)
+    return moments
 
 
 def _periods_of_files(files: pd.Series, pattern: str) -> dict[str, str]:
@@ -216,7 +244,7 @@ def _excluded(data: pd.DataFrame, rule: Exclusion) -> pd.Series:
 
 
 def _exclude_flagged(responses: Responses, rules: list[str], book: LedgerBook) -> pd.DataFrame:
-    flags = screen(responses)
+    flags = pd.concat([screen(part).set_index(part.data.index) for part in by_version(responses)])
     data = responses.data
     for rule in rules:
         data = _leave_out(data, flags.loc[data.index, f"{rule}_flag"], rule, f"flagged_{rule}", book)
@@ -255,7 +283,7 @@ def in_period(data: pd.DataFrame, period: str) -> pd.Series:
 
 def fingerprint_of(study: Study) -> str:
     """Hash of what responses follow from: exports by content, study, instrument, the code that reads them, the key."""
-    said = f"{qa_lib.__version__}\0{study.spec.model_dump_json()}\0{study.instrument.file.model_dump_json()}"
+    said = f"{qa_lib.__version__}\0{study.spec.model_dump_json()}\0{study.instrument.said}"
     digest = hashlib.sha256(said.encode() + hashlib.sha256(hash_key()).digest())
     exports = [entry for entry in sorted((study.path / "responses").glob("*")) if entry.is_file()]
     for file in [*sorted(Path(__file__).parent.glob("*.py")), *exports]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from qa_lib.errors import InstrumentError
 from qa_lib.study.dialects import NAMES as DIALECT_NAMES
@@ -100,6 +102,31 @@ class KanoPair(Record):
     dimension: str | None = None
 
 
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"{text!r} is not a day written as 2026-04-01") from None
+
+
+Day = Annotated[str, AfterValidator(_day)]
+
+
+class Change(Record):
+    """What changed on the day ``valid_from``; the rest stays as it was the day before.
+
+    ``scales`` replace those of the same name; of ``items`` the keys given replace those of the item with this id, an
+    item with a new id is one that was added; ``dropped`` items and attention checks are no longer asked.
+    """
+
+    valid_from: Day
+    scales: dict[str, Scale] = {}
+    dimensions: list[Dimension] = []
+    items: list[dict[str, object]] = []
+    attention_checks: list[AttentionCheck] = []
+    dropped: list[str] = []
+
+
 class LongLayout(Record):
     """The columns of exports with a row per answer: who answered, which item, what.
 
@@ -125,7 +152,8 @@ class LongLayout(Record):
 
 
 class InstrumentFile(Record):
-    """instrument.yaml."""
+    """instrument.yaml: the instrument as it was first, since ``valid_from`` where that is known, and its ``versions``,
+    what changed on which day."""
 
     name: Words
     scales: dict[str, Scale]
@@ -137,7 +165,18 @@ class InstrumentFile(Record):
     kano: list[KanoPair] = []
     dialect: str = "auto"
     long: LongLayout | None = None
-    valid_from: str | None = None
+    valid_from: Day | None = None
+    versions: list[Change] = []
+
+    @model_validator(mode="after")
+    def _in_order_of_time(self) -> InstrumentFile:
+        days = [self.valid_from or "", *(change.valid_from for change in self.versions)]
+        for before, after in itertools.pairwise(days):
+            if before == after:
+                raise ValueError(f"versions: two are valid from {after}; give each a day of its own")
+            if before > after:
+                raise ValueError(f"versions: {after} stands below {before}; order them from the oldest to the newest")
+        return self
 
     @model_validator(mode="after")
     def _refer_to_what_exists(self) -> InstrumentFile:
@@ -176,7 +215,9 @@ def _item_mistakes(item: Item, dimensions: list[str], items: list[str], scales: 
 
 @dataclass(frozen=True)
 class Instrument:
-    """An instrument as analyses use it; ``file`` is what instrument.yaml says.
+    """An instrument as analyses use it; ``file`` is what instrument.yaml says of it.
+
+    Where an instrument changed, it has ``versions``, and this is one of them: the newest when it is read.
 
     >>> instrument = template("rater")
     >>> instrument.dimensions["tangibles"], instrument.scale_of("nps")
@@ -184,6 +225,22 @@ class Instrument:
     """
 
     file: InstrumentFile
+    family: tuple[InstrumentFile, ...] = ()
+
+    @cached_property
+    def versions(self) -> tuple[Instrument, ...]:
+        """All versions of the instrument from the oldest to the newest; itself where it never changed."""
+        return tuple(Instrument(file, self.family) for file in self.family) or (self,)
+
+    @property
+    def version(self) -> str:
+        """The day this version is valid from, ``first`` for a first one without."""
+        return self.file.valid_from or "first"
+
+    @cached_property
+    def said(self) -> str:
+        """All versions as text: what answers follow from."""
+        return "\0".join(file.model_dump_json() for file in self.family or (self.file,))
 
     @cached_property
     def items(self) -> dict[str, Item]:
@@ -256,7 +313,44 @@ class Instrument:
 def read_instrument(path: str | Path) -> Instrument:
     """Reads an instrument. Raises ``InstrumentError`` that lists every mistake by file and key."""
     path = Path(path)
-    return Instrument(validate(InstrumentFile, load_yaml(path, InstrumentError), path, InstrumentError))
+    content = load_yaml(path, InstrumentError)
+    file = validate(InstrumentFile, content, path, InstrumentError)
+    if not file.versions:
+        return Instrument(file)
+    content = {name: value for name, value in content.items() if name != "versions"}
+    family = [validate(InstrumentFile, content, path, InstrumentError)]
+    for change in file.versions:
+        place = f"{path}: versions → {change.valid_from}"
+        content = _changed(content, change, place)
+        family.append(validate(InstrumentFile, content, place, InstrumentError))
+    return Instrument(family[-1], tuple(family))
+
+
+def _changed(content: dict, change: Change, place: str) -> dict:
+    """What instrument.yaml would say from the day of a change on."""
+    given = change.model_dump(exclude_unset=True)
+    gone, asked = (
+        set(change.dropped),
+        {entry["id"] for key in ("items", "attention_checks") for entry in content.get(key, [])},
+    )
+    if unknown := [name for name in change.dropped if name not in asked]:
+        raise InstrumentError(f"{place}: dropped: {unknown[0]!r} was not asked. Asked were {', '.join(sorted(asked))}.")
+    if nameless := [entry for entry in change.items if "id" not in entry]:
+        raise InstrumentError(
+            f"{place}: items: an item without id ({', '.join(nameless[0])}). Name the one that changed."
+        )
+    changed = content | {"valid_from": change.valid_from, "scales": content["scales"] | given.get("scales", {})}
+    for key in ("dimensions", "items", "attention_checks"):
+        entries = {
+            entry["id"]: entry for entry in content.get(key, []) if key == "dimensions" or entry["id"] not in gone
+        }
+        for entry in given.get(key, []):
+            entries[entry["id"]] = entries.get(entry["id"], {}) | entry
+        changed[key] = list(entries.values())
+    changed["kano"] = [
+        pair for pair in content.get("kano", []) if not gone & {pair["functional"], pair["dysfunctional"]}
+    ]
+    return changed
 
 
 def template(name: str) -> Instrument:

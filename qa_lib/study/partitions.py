@@ -29,9 +29,10 @@ from qa_lib.errors import ResponseError
 from qa_lib.study import cleaning
 from qa_lib.study.checks import AnswerSums, answer_sums, doubts_of
 from qa_lib.study.dates import labels, span, unit_of
-from qa_lib.study.files import export_blocks
+from qa_lib.study.files import export_blocks, read_export
 from qa_lib.study.ledger import LedgerBook
 from qa_lib.study.responses import Responses, exports_in
+from qa_lib.study.versions import on_one_scale
 
 if TYPE_CHECKING:
     from qa_lib.study.study import Study
@@ -189,7 +190,8 @@ def _part(study: Study, path: Path, rules: bytes) -> dict:
 def _code(study: Study, path: Path, folder: Path) -> dict[str, int]:
     """Codes an export block by block into ``<period>.<block>.parquet`` and ledgers; rows per period."""
     spec, counts, rules = study.spec, {}, []
-    for number, block in enumerate(export_blocks(path, spec.encoding)):
+    whole = study.instrument.file.long is not None  # a respondent's rows may lie in several blocks
+    for number, block in enumerate([read_export(path, spec.encoding)] if whole else export_blocks(path, spec.encoding)):
         book = LedgerBook()
         data = cleaning.coded_block(study, block, path, book)
         everyone = cleaning.with_period(data, spec.period, book)
@@ -247,12 +249,13 @@ def _put_together(study: Study, name: str, folders: Sequence[Path]) -> tuple[pd.
 def _summary(study: Study, data: pd.DataFrame) -> dict:
     days = data["date"].dropna().dt.strftime("%Y-%m-%d").unique() if "date" in data else []
     segments = [segment.id for segment in study.spec.segments if segment.id in data]
+    known = Responses(data, pd.DataFrame(), study.instrument)
     return {
         "rows": len(data),
         "days": sorted(days),
         "columns": list(data),
         "values": {column: sorted(map(str, data[column].dropna().unique())) for column in segments},
-        "sums": answer_sums(data, study.instrument).as_lists(),
+        "sums": answer_sums(on_one_scale(known, study.instrument)[0].data, study.instrument).as_lists(),
     }
 
 

@@ -14,8 +14,8 @@ import pandas as pd
 from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.study.checks import doubtful_items
 from qa_lib.study.coding import Place, cell_text, code_answers, key
-from qa_lib.study.dates import elapsed, seconds
-from qa_lib.study.dialects import Answers, answers
+from qa_lib.study.dates import elapsed, parse_dates, seconds
+from qa_lib.study.dialects import Answers, Dialect, answers
 from qa_lib.study.files import SUFFIXES, Export, defined_missing, read_export
 from qa_lib.study.headers import question_and_row, question_number
 from qa_lib.study.instrument import Instrument, Item
@@ -23,6 +23,7 @@ from qa_lib.study.layouts import Widened, is_long, widened
 from qa_lib.study.ledger import LedgerBook
 from qa_lib.study.privacy import hashed_ids, named_personal, personal_cells, redacted
 from qa_lib.study.redaction import personal_columns, redacted_comments
+from qa_lib.study.versions import VERSION, Moments, mapping_words, on_one_scale, starts, version_of
 
 STANDARD = ("respondent", "date", "duration", "language", "weight", "period")
 
@@ -73,7 +74,15 @@ def read_responses(
     responses = read_exports(paths, instrument, context or {}, encoding)
     refuse_duplicates(responses.data, "source_file")
     warn_of_doubts(responses)
-    return responses
+    return comparable(responses)
+
+
+def comparable(responses: Responses) -> Responses:
+    """The responses as answers to the newest version of the instrument among them; warns where scales differ."""
+    found, differ = on_one_scale(responses)
+    if said := mapping_words(differ):
+        warnings.warn(said, DataWarning, stacklevel=4)
+    return found
 
 
 def read_exports(
@@ -82,11 +91,16 @@ def read_exports(
     context: Mapping[str, Sequence[str]],
     encoding: str | None,
     comments: Collection[str] = (),
+    moments: Moments | None = None,
 ) -> Responses:
-    """The exports, coded, before any respondent is checked or left out; ``comments`` of the context are redacted."""
+    """The exports, coded, before any respondent is checked or left out; ``comments`` of the context are redacted.
+
+    ``moments`` says when rows were answered, where not their date does.
+    """
     book = LedgerBook()
     parts = [
-        code_export(read_export(path, encoding), path, instrument, context, comments, book) for path in _files(paths)
+        code_export(read_export(path, encoding), path, instrument, context, comments, book, moments)
+        for path in _files(paths)
     ]
     data = pd.concat(parts, ignore_index=True)
     if absent := [item for item in instrument.items if item not in data]:
@@ -98,6 +112,7 @@ def read_exports(
 
 
 def warn_of_doubts(responses: Responses) -> None:
+    responses, _ = on_one_scale(responses)
     warn_of(doubtful_items(responses.data, responses.instrument))
 
 
@@ -127,6 +142,7 @@ def code_export(
     context: Mapping[str, Sequence[str]],
     comments: Collection[str],
     book: LedgerBook,
+    moments: Moments | None = None,
 ) -> pd.DataFrame:
     """The answers and context of an export, or of a block of one, coded; what changed goes into the book."""
     long = None
@@ -149,20 +165,71 @@ def code_export(
         for name in written:
             said = data[name].mask(data[name].isin([*dialect.missing]), None)
             data[name] = redacted_comments(said, personal, name, place, book)
-    for item in instrument.items.values():
-        column = finder.find(item.names, item.wording.values())
-        if column is None:
-            _absent(item, table, place, book)
-            continue
-        cells = _without_defined_missing(table[column], export, place, item.id, book)
-        data[item.id] = code_answers(cells, item, instrument, dialect.missing, place, book, export.labels.get(column))
-    for check in instrument.attention_checks:
-        if (column := finder.find(check.names, ())) is not None:
-            texts = _texts(table[column])
-            no_answer = {*map(str, instrument.file.missing_codes), *dialect.missing}
-            data[check.id] = texts.mask(texts.isin(no_answer))
+    reader = _Reader(export, finder, dialect, book)
+    if len(instrument.versions) == 1:
+        data |= reader.coded(table, instrument, place)
+    else:
+        when = (moments or _dated)(data.get("date"), path.name, len(table), starts(instrument))
+        data |= _coded_by_version(reader, table, instrument, place, when)
     _enter_unread(finder.left, long, found, place, book)
     return pd.DataFrame(data, index=table.index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Finds and codes the answers of an export."""
+
+    export: Export
+    finder: ColumnFinder
+    dialect: Dialect
+    book: LedgerBook
+
+    def coded(self, table: pd.DataFrame, instrument: Instrument, place: Place) -> dict[str, pd.Series | np.ndarray]:
+        """Items as codes and attention checks as they were answered, of rows that one version was asked of."""
+        data, missing = {}, self.dialect.missing
+        for item in instrument.items.values():
+            column = self.finder.find(item.names, item.wording.values())
+            if column is None:
+                _absent(item, table, place, self.book)
+                continue
+            cells = _without_defined_missing(table[column], self.export, place, item.id, self.book)
+            labels = self.export.labels.get(column)
+            data[item.id] = code_answers(cells, item, instrument, missing, place, self.book, labels)
+        for check in instrument.attention_checks:
+            if (column := self.finder.find(check.names, ())) is not None:
+                texts = _texts(table[column])
+                no_answer = {*map(str, instrument.file.missing_codes), *missing}
+                data[check.id] = texts.mask(texts.isin(no_answer))
+        return data
+
+
+def _coded_by_version(
+    reader: _Reader, table: pd.DataFrame, instrument: Instrument, place: Place, moments: pd.Series
+) -> dict[str, pd.Series]:
+    """The answers, each coded by the version valid when it was given; items a version did not ask are missing there."""
+    number, parts = version_of(moments, instrument), []
+    every = dict.fromkeys(item for version in instrument.versions for item in version.items)
+    for which in np.unique(number):
+        hit, version = number == which, instrument.versions[which]
+        of_version = Place(place.file, place.rows[hit])
+        part = pd.DataFrame(reader.coded(table[hit], version, of_version), index=table.index[hit])
+        reader.book.rule(place.file, VERSION, [""], [version.version], [hit.sum()], "coded_by_version")
+        for item in (name for name in every if name not in version.items):
+            reader.book.rule(place.file, item, [""], [""], [hit.sum()], "not_asked")
+        parts.append(part.assign(**{VERSION: version.version}))
+    found = pd.concat(parts).reindex(index=table.index)
+    absent = [item for item in every if item not in found]
+    return dict(found.assign(**dict.fromkeys(absent, np.nan)))
+
+
+def _dated(dates: pd.Series | None, file: str, n: int, days: Sequence[pd.Timestamp]) -> pd.Series:
+    """The moments of responses outside a study: their date."""
+    if dates is None:
+        raise ResponseError(
+            f"{file}: the instrument changed on {days[0].date()}, and no column 'date' says when these responses were "
+            "given. Name it: context={'date': ['its column']}."
+        )
+    return parse_dates(dates)
 
 
 def _enter_unread(left: Collection[str], long: Widened | None, found: Answers, place: Place, book: LedgerBook) -> None:

@@ -21,10 +21,11 @@ from qa_lib.study.files import SUFFIXES, read_table
 from qa_lib.study.instrument import Identifier, Instrument, Words, read_instrument
 from qa_lib.study.kept import kept
 from qa_lib.study.privacy import personal_column, without_personal
-from qa_lib.study.responses import Responses
+from qa_lib.study.responses import Responses, comparable
 from qa_lib.study.schema import Record, load_yaml, validate
 from qa_lib.study.screening import screen
 from qa_lib.study.ticket_log import TicketLog, Tickets, log_findings, read_ticket_log
+from qa_lib.study.versions import on_one_scale, version_findings, versions_in
 
 GUESS = "# a guess:"
 """What a drafted line ends with until a person has confirmed it; ``check`` lists them."""
@@ -165,11 +166,16 @@ class StudyFile(Record):
 
 @dataclass(frozen=True)
 class Study:
-    """A study; its tables are read when asked for."""
+    """A study; its tables are read when asked for.
+
+    Of an instrument that changed, ``instrument`` is the newest version, or that of the period the study is
+    ``seen_from``.
+    """
 
     path: Path
     spec: StudyFile
     instrument: Instrument
+    seen_from: str | None = None
 
     @property
     def name(self) -> str:
@@ -196,10 +202,14 @@ class Study:
     def responses(self, period: str | int | None = None) -> Responses:
         """All responses, or those of a period: a month also as part of its quarter or year.
 
-        Raises ``ResponseError`` for a period that is written wrongly or has no responses.
+        Where the instrument changed they are answers to its newest version among them, ``.instrument``: those of a
+        period on the scale it was asked on. Others are mapped to that scale, or missing (``qa_lib.study.versions``).
+
+        Raises ``ResponseError`` for a period that is written wrongly or has no responses. Warns ``DataWarning`` of
+        answers on different scales.
         """
         if period is None:
-            return kept(self).everything(self._weighted)
+            return self._comparable(kept(self).everything(self._weighted))
         found = self.answers(period)
         if found.data.empty:
             known = self.periods()
@@ -211,7 +221,18 @@ class Study:
 
     def answers(self, period: str | int) -> Responses:
         """The responses of a period, of which there may be none."""
-        return kept(self).answers(str(period), self._weighted)
+        return self._comparable(kept(self).answers(str(period), self._weighted))
+
+    def _comparable(self, responses: Responses) -> Responses:
+        if self.seen_from is not None:
+            return on_one_scale(responses, self.instrument)[0]
+        return comparable(responses)
+
+    def from_period(self, period: str) -> Study:
+        """The study as a report on a period sees it: all its responses as answers to the instrument of that period."""
+        found = kept(self).answers(period, self._weighted)
+        present = versions_in(found.data, self.instrument)
+        return replace(self, instrument=present[-1] if present else self.instrument, seen_from=period)
 
     def values(self, segment: str) -> set[str]:
         """Every value that a segment has in the responses, as text."""
@@ -219,7 +240,8 @@ class Study:
 
     def digest(self, period: str | int) -> str:
         """Hash of what the responses of a period follow from."""
-        return kept(self).digest(str(period))
+        digest = kept(self).digest(str(period))
+        return digest if len(self.instrument.versions) == 1 else f"{digest}-{self.instrument.version}"
 
     def summaries(self) -> Path | None:
         """The folder to keep what follows from a period in, by its digest; None where it is soon computed again."""
@@ -346,11 +368,13 @@ def check(study: Study) -> pd.DataFrame:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", QaWarning)
         try:
-            responses = build(study)
+            built = build(study)
         except QaError as error:
             return pd.DataFrame([("error", "responses", "", str(error), ""), *findings], columns=_FINDING)
+        responses, _ = on_one_scale(built)
         screen(responses)
-    for item, finding, advice in doubtful_items(responses.data, study.instrument):
+    findings += version_findings(study.instrument, built.data)
+    for item, finding, advice in doubtful_items(responses.data, responses.instrument):
         findings.append(("warning", "instrument.yaml", f"items → {item}", f"item {item} {finding}.", advice))
     findings += _off_scale(responses)
     screening = [str(warning.message) for warning in caught if issubclass(warning.category, QaWarning)]

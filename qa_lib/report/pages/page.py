@@ -232,6 +232,8 @@ def open_page(
     found = opened_study(_find(Path(study)))
     periods = found.periods()
     period = str(period) or periods[-1]
+    if len(found.instrument.versions) > 1:
+        found = found.from_period(period)
     earlier = tuple(name for name in found.periods(unit_of(period)) if name < period)
     previous = earlier[-1] if earlier else None
     column, value = _segment(found, segment)
