@@ -9,6 +9,7 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from compare import assert_close_to_reference
 from model_cases import (
@@ -313,3 +314,20 @@ def test_plot_shows_every_loading_of_every_group_in_the_readers_language(data):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["甲校", "Grant-White"]
     assert sum(len(line.get_xdata()) for line in ax.lines if line.get_marker() in {"o", "^"}) == 18
     plt.close(ax.figure)
+
+
+@pytest.mark.parametrize("how", [{}, {"missing": "fiml"}, {"estimator": "GLS"}, {"estimator": "WLSMV"}])
+def test_a_constant_item_is_named(how):
+    rng = np.random.default_rng(1)
+    factor = rng.normal(size=200)
+    data = pd.DataFrame({f"x{i}": np.rint(factor + rng.normal(size=200)) for i in range(4)})
+    flat = data.assign(x2=3.0)
+    with pytest.raises(ModelError, match=r"^x2 never varies: everyone gave the same answer"):
+        qa.cfa("f =~ x0 + x1 + x2 + x3", flat, **how)
+    halves = data.assign(half=np.repeat(["a", "b"], 100))
+    halves.loc[halves["half"] == "b", "x1"] = 1.0
+    with pytest.raises(ModelError, match=r"^x1 never varies in group b"):
+        qa.cfa("f =~ x0 + x1 + x2 + x3", halves, group="half", **how)
+    if not how:
+        with pytest.raises(ModelError, match=r"^x2 never varies"):
+            qa.cfa("f =~ x0 + x1 + x2 + x3", flat.cov(), nobs=200)

@@ -192,6 +192,8 @@ def collect(
     if labels is not None and len(named) < 2:
         raise ModelError(f"column {group!r} names {len(named)} group: at least two are needed.")
     parts = [(label, keep if label is None else keep & (labels == label).to_numpy()) for label in named]
+    for label, own in parts:
+        _require_variation(label, variables, [_spread(column) for column in rows[own].T])
     return [
         sample_from_rows(
             label,
@@ -202,6 +204,21 @@ def collect(
         )
         for label, own in parts
     ]
+
+
+def _spread(answers: np.ndarray) -> float:
+    """Range of the answers given; NaN when nobody answered."""
+    known = answers[~np.isnan(answers)]
+    return float(np.ptp(known)) if len(known) else np.nan
+
+
+def _require_variation(label: object, variables: Sequence[str], spread: Sequence[float]) -> None:
+    if constant := [name for name, width in zip(variables, spread, strict=True) if width == 0]:
+        where = "" if label is None else f" in group {label}"
+        raise ModelError(
+            f"{', '.join(map(str, constant))} never varies{where}: everyone gave the same answer. Leave it out of the "
+            "model."
+        )
 
 
 def _known_covariates(covariates: pd.DataFrame) -> np.ndarray:
@@ -260,4 +277,5 @@ def _one_table(data: object, variables: Sequence[str], nobs: float | None, label
         raise ModelError(_KINDS_OF_DATA.format(type(cov).__name__))
     _require(cov, variables)
     matrix = cov.loc[list(variables), list(variables)].to_numpy(dtype=float)
+    _require_variation(label, variables, np.diag(matrix))
     return sample_from_moments(label, n, mean, matrix * (n - 1) / n)

@@ -23,9 +23,10 @@ def intervals(table: pd.DataFrame, ax: Any = None, labels: Mapping[str, str] | N
     if ax is None:
         height = 1 + 0.2 * len(names) * max(1, 0.6 * len(series))
         _, ax = plt.subplots(figsize=(6.5, height), layout="constrained")
+    apart = 0.6 if table["name"].duplicated().any() else 0.0
     for k, label in enumerate(series):
         rows = table[table["series"] == label]
-        y = rows["name"].map(names.index) + 0.6 * ((k + 0.5) / len(series) - 0.5)
+        y = rows["name"].map(names.index) + apart * ((k + 0.5) / len(series) - 0.5)
         reach = np.vstack([rows["estimate"] - rows["conf_low"], rows["conf_high"] - rows["estimate"]])
         colour, marker = SERIES[k % len(SERIES)]
         style = {"color": colour, "marker": marker, "linestyle": "none", "markersize": 5, "elinewidth": 1.2}

@@ -6,9 +6,10 @@ Every coefficient takes any number of monitors and contacts that not everyone sc
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,9 @@ from qa_lib.operations.coefficients import (
 )
 from qa_lib.operations.intraclass import icc_absolute, icc_consistency, mean_squares, step_up
 from qa_lib.results import Provenance, Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MOST_CATEGORIES = 20  # beyond, scores are measurements: coefficients that compare categories are left out
 
@@ -52,6 +56,12 @@ class Agreement(Result):
     def glance(self) -> pd.DataFrame:
         facts = {"n": self.n_units, "raters": self.n_raters, "ratings": self.n_ratings, "level": self.level}
         return pd.DataFrame([facts | {"complete": self.n_ratings == self.n_units * self.n_raters}])
+
+    def plot(self, ax: Axes | None = None, labels: Mapping[str, str] | None = None) -> Axes:
+        """The coefficients with their intervals."""
+        from qa_lib.operations.pictures import coefficients
+
+        return coefficients(self.table, ax, labels)
 
 
 def agreement(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,9 @@ from qa_lib.operations.agreement import Agreement, agreement
 from qa_lib.operations.scorecards import Scorecards, score_contacts
 from qa_lib.results import Provenance, Result
 from qa_lib.study.dates import parse_dates
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 QUARTER = pd.DateOffset(months=3)  # all monitors are calibrated at least quarterly
 
@@ -35,6 +40,12 @@ class Calibration(Result):
 
     def glance(self) -> pd.DataFrame:
         return self.overall.glance().assign(retrain=int((self.monitors["verdict"] == "retrain").sum()))
+
+    def plot(self, ax: Axes | None = None, labels: Mapping[str, str] | None = None) -> Axes:
+        """Severity of every monitor with its interval, and the tolerance as a band."""
+        from qa_lib.operations.pictures import monitors
+
+        return monitors(self.monitors, self.provenance.settings["tolerance"], ax, labels)
 
 
 def calibrate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from qa_lib.operations.scorecards import Scorecards
 from qa_lib.results import Provenance, Result
 from qa_lib.study.responses import Responses
 from qa_lib.study.schema import Record, load_yaml, validate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PATH = ("receive", "understand", "help", "keep")
 Element = Literal["hardware", "software", "people"]
@@ -88,6 +91,12 @@ class ServiceCircle(Result):
             failing = ", ".join(part.loc[part["verdict"] == "not_met", "term"])
             rows.append({what: name, "indicators": len(part), **counts, **means, "failing": failing})
         return pd.DataFrame(rows)
+
+    def plot(self, ax: Axes | None = None, labels: Mapping[str, str] | None = None) -> Axes:
+        """What was reached along the customer's path, with intervals and targets."""
+        from qa_lib.operations.pictures import path
+
+        return path(self.table, ax, labels)
 
 
 def read_circle(spec: CircleFile | Mapping | str | Path) -> CircleFile:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from scipy.stats import chi2
 
 from qa_lib.errors import NotConvergedWarning, ResponseError
 from qa_lib.results import Provenance, Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,12 @@ class Consistency(Result):
         facts = {"n": self.provenance.n, "method": "crossed random effects, REML", "mean": self.mean}
         within = self.table["share"].iloc[-1]
         return pd.DataFrame([facts | {"share_within": within, "converged": self.converged}])
+
+    def plot(self, ax: Axes | None = None, labels: Mapping[str, str] | None = None) -> Axes:
+        """Shares of the variance with their intervals."""
+        from qa_lib.operations.pictures import shares
+
+        return shares(self.table, ax, labels)
 
 
 class _Crossed:

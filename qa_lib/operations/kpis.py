@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,9 @@ from qa_lib.operations.kpi.kpi_periods import Base, Key, Periods, bounds, groupe
 from qa_lib.operations.kpi.kpi_spec import Kpi, KpiSpec, read_kpi_spec
 from qa_lib.operations.kpi.kpi_tables import prepare
 from qa_lib.results import Provenance, Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _MEASURES = [
     "n", "n_open", "estimate", "std_error", "conf_low", "conf_high", "median", "median_low", "median_high",
@@ -43,6 +47,12 @@ class Kpis(Result):
     def glance(self) -> pd.DataFrame:
         facts = {"n": int(self.reconciliation["used"].sum()), "put_aside": int(self.reconciliation["put_aside"].sum())}
         return pd.DataFrame([facts | {"kpis": self.table["term"].nunique(), "ledger_rows": len(self.ledger)}])
+
+    def plot(self, ax: Axes | None = None, labels: Mapping[str, str] | None = None) -> Axes:
+        """The last period's attainment with intervals, and the targets."""
+        from qa_lib.operations.pictures import standards
+
+        return standards(self.table, self.provenance.settings["by"], ax, labels)
 
 
 def kpis(

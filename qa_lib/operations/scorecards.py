@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,9 @@ from qa_lib.operations.kpi.kpi_tables import LEDGER_COLUMNS, enter
 from qa_lib.operations.rubric import Rubric, read_rubric
 from qa_lib.results import Provenance, Result
 from qa_lib.study.dates import labels, parse_dates, unit_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 CERTIFIED = ("yes", "true", "1")
 
@@ -48,6 +52,12 @@ class Scorecards(Result):
         means = once_per_contact(self.contacts[["score", "passed", "core_failed"]], self.unit).mean()
         facts = {"n": len(np.unique(self.unit)), "records": len(self.contacts), "rubric": self.rubric.id}
         return pd.DataFrame([facts | means.to_dict()])
+
+    def plot(self, ax: Axes | None = None, labels: Mapping[str, str] | None = None) -> Axes:
+        """Agents' scores with intervals, and the pass mark."""
+        from qa_lib.operations.pictures import agents
+
+        return agents(self.agents, self.rubric.pass_mark, ax, labels)
 
 
 def score_contacts(

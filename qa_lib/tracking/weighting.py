@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,9 @@ from qa_lib.tracking.estimates import (
     wilson,
 )
 from qa_lib.tracking.periods import adjust_p
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # AAPOR (2023), Standard Definitions, 10th ed.: final dispositions by our key and by their code's first digits
 DISPOSITIONS = {
@@ -67,6 +71,24 @@ class Raking(Result):
                 }
             ]
         )
+
+    def plot(self, ax: Axes | None = None, labels: Mapping[str, str] | None = None) -> Axes:
+        """Shares of the sample as it is (ring) and as raked to the known margins (dot)."""
+        import matplotlib.pyplot as plt
+
+        words = {"unweighted": "Sample", "raked": "Raked", "share": "Share"} | dict(labels or {})
+        ax = ax if ax is not None else plt.subplots(figsize=(6.5, 1 + 0.3 * len(self.margins)))[1]
+        place = ["dimension", "term", *(["group"] if "group" in self.margins else [])]
+        names = self.margins[place].map(lambda name: words.get(name, str(name))).agg(" · ".join, axis=1)
+        y = np.arange(len(names))
+        ax.hlines(y, self.margins["unweighted"], self.margins["estimate"], color="0.7")
+        ax.scatter(self.margins["unweighted"], y, facecolor="white", edgecolor="C0", label=words["unweighted"])
+        ax.scatter(self.margins["estimate"], y, color="C0", label=words["raked"])
+        ax.set_yticks(y, names)
+        ax.invert_yaxis()
+        ax.set_xlabel(words["share"])
+        ax.legend(frameon=False)
+        return ax
 
 
 def rake(

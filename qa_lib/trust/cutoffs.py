@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,21 @@ class Cutoffs(Result):
         columns = ["level", "term", "value", "estimate", "conf_low", "conf_high"]
         renamed = rows[columns].rename(columns={"value": "estimate", "estimate": "threshold"})
         return renamed.assign(verdict=verdicts, fixed=fixed, source=SOURCE)
+
+    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
+        """Cut-offs of every level with their Monte Carlo intervals, and the fit as a black mark; CFI as 1 − CFI."""
+        from qa_lib.models.pictures import intervals
+
+        words = {"misfit": "Misfit", "cfi": "1 − CFI", "rmsea": "RMSEA", "srmr": "SRMR"} | dict(labels or {})
+        rows = self.table.assign(name=self.table["term"].str.removesuffix("_cutoff"))
+        turned = rows["name"] == "cfi"
+        mirror = {"estimate": "estimate", "value": "value", "conf_low": "conf_high", "conf_high": "conf_low"}
+        values = {column: rows[column].where(~turned, 1 - rows[other]) for column, other in mirror.items()}
+        rows = rows.assign(**values, series=rows["level"].astype(str))
+        ax = intervals(rows, ax, words, words["misfit"])
+        fits = rows.drop_duplicates("name")
+        ax.scatter(fits["value"], range(len(fits)), color="black", marker="D", zorder=4)
+        return ax
 
 
 SOURCE = "McNeish and Wolf (2023), doi:10.1037/met0000425"

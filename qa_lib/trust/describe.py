@@ -34,6 +34,13 @@ class Descriptives(Result):
         row = {"n": self.provenance.n, "n_effective": settings["n_effective"], "n_items": len(self.table)}
         return pd.DataFrame([row | {"method": "weighted" if settings["weighted"] else "unweighted"}])
 
+    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
+        """Means with their intervals."""
+        from qa_lib.models.pictures import intervals
+
+        words = {"mean": "Mean"} | dict(labels or {})
+        return intervals(self.table.assign(name=self.table["item"], series=""), ax, words, words["mean"])
+
 
 def describe(
     data: pd.DataFrame,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
+from qa_lib.criteria import Criteria
 from qa_lib.errors import InadmissibleWarning, ResponseError
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.moments import Moments, as_moments
@@ -73,6 +74,16 @@ class Factorability(Result):
     def glance(self) -> pd.DataFrame:
         row = {"n": self.provenance.n, "kmo": self.kmo, "chisq": self.chisq, "df": self.df, "p_value": self.p_value}
         return pd.DataFrame([row | {"determinant": self.determinant, "admissible": bool(np.isfinite(self.kmo))}])
+
+    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
+        """KMO of every item, the lowest first, and the threshold to be reached."""
+        from qa_lib.models.pictures import intervals
+
+        words = {"kmo": "KMO"} | dict(labels or {})
+        rows = self.table.sort_values("estimate").assign(series="", conf_low=np.nan, conf_high=np.nan)
+        ax = intervals(rows.assign(name=rows["item"]), ax, words, words["kmo"])
+        ax.axvline(Criteria.default().by_measure["kmo"].threshold, color="0.4", linewidth=1, linestyle="--")
+        return ax
 
 
 def factorability(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,6 +117,23 @@ class Invariance(Result):
         steps = list(self.table["term"])
         start = 0 if self.level == "none" else steps.index(self.level) + 1
         return [f"{step}: {NEEDED_FOR[step]}" for step in steps[start:]]
+
+    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
+        """What every step costs in fit, so that right is worse, and what Chen (2007) allows of it as marks."""
+        from qa_lib.models.pictures import intervals
+
+        words = {"cost": "Loss of fit", "cfi": "−ΔCFI", "rmsea": "ΔRMSEA", "srmr": "ΔSRMR"} | dict(labels or {})
+        steps = self.table[self.table["delta_cfi"].notna()].assign(delta_cfi=lambda t: -t["delta_cfi"])
+        rows = steps.melt("term", [f"delta_{index}" for index in ("cfi", "rmsea", "srmr")], "series", "estimate")
+        rows = rows.assign(name=rows["term"], series=rows["series"].str.removeprefix("delta_"))
+        ax = intervals(rows.assign(conf_low=np.nan, conf_high=np.nan), ax, words, words["cost"])
+        allowed = {"cfi": dict.fromkeys(MAX_SRMR_GAIN, MAX_CFI_LOSS), "srmr": MAX_SRMR_GAIN}
+        allowed["rmsea"] = dict.fromkeys(MAX_SRMR_GAIN, MAX_RMSEA_GAIN)
+        for place, step in enumerate(steps["term"]):
+            limits = [allowed[index][step] for index in ("cfi", "rmsea", "srmr")]
+            ax.scatter(limits, place + np.array([-0.2, 0.0, 0.2]), color="0.15", marker="|", s=120)
+        ax.axvline(0, color="0.6", linewidth=0.8)
+        return ax
 
 
 def invariance(

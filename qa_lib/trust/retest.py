@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +30,14 @@ class Retest(Result):
     def glance(self) -> pd.DataFrame:
         row = {"n": self.provenance.n, "n_items": len(self.table), "n_pairs_min": int(self.table["n"].min())}
         return pd.DataFrame([row | {"method": "two-way ANOVA, complete pairs"}])
+
+    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
+        """Intraclass correlations of every item with their intervals."""
+        from qa_lib.models.pictures import intervals
+
+        words = {"icc": "Intraclass correlation"} | dict(labels or {})
+        rows = self.table[self.table["term"].str.startswith("icc")]
+        return intervals(rows.assign(name=rows["item"], series=rows["term"]), ax, words, words["icc"])
 
 
 def retest(before: pd.Series | pd.DataFrame, after: pd.Series | pd.DataFrame, conf_level: float = 0.95) -> Retest:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -63,6 +63,16 @@ class BootstrapFit(Result):
         found = len(self.draws)
         row = {"n": self.fit.n, "method": "nonparametric bootstrap", "n_boot": self.n_boot, "n_converged": found}
         return pd.DataFrame([row | {"converged": found == self.n_boot}])
+
+    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None) -> Any:
+        """Estimates with their percentile intervals; a colour per group."""
+        from qa_lib.models.pictures import intervals
+
+        words = {"estimate": "Estimate"} | dict(labels or {})
+        rows = self.tidy()
+        rows = rows[rows["std_error"].notna()]
+        rows = rows.assign(name=rows["term"], series=rows["group"].astype(object).fillna("").astype(str))
+        return intervals(rows, ax, words, words["estimate"])
 
 
 def draws_interval(draws: np.ndarray, estimate: float, conf_level: float, interval: Interval) -> tuple[float, float]:
