@@ -55,6 +55,10 @@ _ROOMS = {
         "planning": ("sample_size", "precision_reached"),
         "restatement": ("figures", "restated"),
     },
+    "voice": {
+        "comments": ("comments",),
+        "dictionary": ("read_themes",),
+    },
     "operations": {
         "kpis": ("kpis", "kpi_cases", "pareto"),
         "scorecards": ("score_contacts",),

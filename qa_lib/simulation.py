@@ -15,6 +15,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qa_lib.errors import StudyError
+from qa_lib.simulation_comments import CommentsSpec, draw_comments
 from qa_lib.simulation_exports import qualtrics, wenjuanxing
 from qa_lib.simulation_operations import draw_contacts, draw_operations
 from qa_lib.study.instrument import read_instrument
@@ -104,6 +105,7 @@ class Population(_Spec):
     attention: Attention | None = None
     careless: Careless = Careless()
     duration: Duration = Duration(careful_median=200, careless_median=60, log_sd=0.35)
+    comments: CommentsSpec | None = None
 
     @property
     def items(self) -> dict[str, tuple[str, ItemSpec, ScaleSpec]]:
@@ -154,8 +156,8 @@ class Simulation:
     """What was drawn and the truth behind it.
 
     ``responses``: a row per respondent, coded answers with NaN for missing, context columns ``respondent, period,
-    date, duration, language`` and the segments. ``careless``: bool per respondent. ``tables``: operations records
-    by name, empty unless the population states them.
+    date, duration, language``, the segments, and comments if any. ``careless``: bool per respondent. ``tables``:
+    operations records by name, empty unless the population states them.
     """
 
     population: Population
@@ -183,16 +185,18 @@ def _exports(simulation: Simulation, folder: Path) -> dict[str, str]:
     file = folder / "instrument.yaml"
     instrument = read_instrument(file) if file.is_file() else None
     segments, number, files = list(simulation.population.segments), 1, {}
+    spoken = simulation.population.comments
+    questions = {spoken.column: spoken.question} if spoken else {}
     for (period, language), rows in simulation.responses.groupby(["period", "language"], sort=True):
         if instrument is None:
             coded = rows.drop(columns="period").convert_dtypes()
             files[f"responses/{period}_{language}.csv"] = coded.to_csv(index=False, lineterminator="\n")
         elif language == "zh":
             headers = {name: CHINESE_HEADERS.get(name, name) for name in segments}
-            files[f"responses/{period}_wjx.csv"] = wenjuanxing(rows, instrument, headers, number)
+            files[f"responses/{period}_wjx.csv"] = wenjuanxing(rows, instrument, headers, questions, number)
             number += len(rows)
         else:
-            files[f"responses/{period}_qualtrics_{language}.csv"] = qualtrics(rows, instrument, segments)
+            files[f"responses/{period}_qualtrics_{language}.csv"] = qualtrics(rows, instrument, segments, questions)
     return files
 
 
@@ -235,6 +239,8 @@ def simulate(spec: str | Path | Mapping, seed: int | None = None) -> Simulation:
         raise StudyError(f"{where}: survey.{key}: {first['msg']} (found {first['input']!r}).") from None
     seed = int(content.get("seed", 0)) if seed is None else seed
     responses, careless = draw_survey(population, np.random.default_rng([seed, 0]))
+    if (spoken := population.comments) is not None:
+        responses[spoken.column], _ = draw_comments(spoken, responses, careless, np.random.default_rng([seed, 4]))
     tables = {}
     if "operations" in content:
         months = pd.period_range(population.periods.first, population.periods.last, freq="M")

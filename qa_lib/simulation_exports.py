@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pandas as pd
 
 from qa_lib.study.instrument import Instrument
 
+Questions = Mapping[str, Mapping[str, str]]  # column of comments → language → the open question
 
-def qualtrics(rows: pd.DataFrame, instrument: Instrument, segments: list[str]) -> str:
-    """CSV with Qualtrics' three header rows and answers as codes."""
+
+def qualtrics(rows: pd.DataFrame, instrument: Instrument, segments: list[str], questions: Questions) -> str:
+    """CSV with Qualtrics' three header rows and answers as codes; open questions last."""
     ended = rows["date"]
     table = pd.DataFrame(
         {
@@ -22,14 +25,17 @@ def qualtrics(rows: pd.DataFrame, instrument: Instrument, segments: list[str]) -
         }
     )
     asked = _asked(rows, instrument)
-    words = [*table.columns, *segments, *(asked[item] for item in asked)]
-    table = pd.concat([table, rows[segments], rows[list(asked)].astype("Int64").astype("string")], axis=1)
+    words = [*table.columns, *segments, *asked.values(), *(question["en"] for question in questions.values())]
+    coded = rows[list(asked)].astype("Int64").astype("string")
+    table = pd.concat([table, rows[segments], coded, rows[list(questions)]], axis=1)
     imported = [json.dumps({"ImportId": f"QID{number}"}, separators=(",", ":")) for number in range(table.shape[1])]
     above = pd.DataFrame([words, imported], columns=table.columns)
     return pd.concat([above, table]).to_csv(index=False, lineterminator="\n")
 
 
-def wenjuanxing(rows: pd.DataFrame, instrument: Instrument, segments: dict[str, str], first: int) -> str:
+def wenjuanxing(
+    rows: pd.DataFrame, instrument: Instrument, segments: dict[str, str], questions: Questions, first: int
+) -> str:
     """CSV as 问卷星 writes it: numbered questions, answers in words, seconds as ``85秒``; to be saved with a BOM.
 
     ``segments``: column → its Chinese header; ``first``: the number (序号) of the first response.
@@ -52,6 +58,8 @@ def wenjuanxing(rows: pd.DataFrame, instrument: Instrument, segments: dict[str, 
             codes.astype("string") if not labels else codes.map(lambda c, to=labels: to[c]["zh"], na_action="ignore")
         )
         table[f"{number}、{wording}"] = words.fillna("(跳过)" if item.startswith("T") else "(空)").to_numpy()
+    for column, question in questions.items():
+        table[f"{table.shape[1] - 4 - len(segments)}、{question['zh']}"] = rows[column].fillna("(空)").to_numpy()
     return table.to_csv(index=False, lineterminator="\n")
 
 

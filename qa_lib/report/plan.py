@@ -76,17 +76,13 @@ def plan_pages(
 ) -> list[Page]:
     """All pages of a period: of everyone, and of every group of the segments ``by`` that may be shown.
 
-    With fewer responses than may be shown, only notebooks that name sources other than the survey are left.
+    With fewer responses than may be shown, only notebooks that name sources other than the survey are left. One that
+    declares a key of study.yaml is left out where the study does not give it.
     A language's pages stand together, and in them those of one notebook: pages that run side by side then differ in
     their data, and what the first language computed is there for the next.
     """
-    sources = {book: _sources(book) for book in sorted(notebooks_folder().glob("[0-9]_*.ipynb"))}
     answered = len(data) >= study.spec.minimum_cell
-    notebooks = [
-        book
-        for book, names in sources.items()
-        if (any((study.path / name).exists() for name in names) if names else answered)
-    ]
+    notebooks = [book for book in sorted(notebooks_folder().glob("[0-9]_*.ipynb")) if _wanted(book, study, answered)]
     if not notebooks:
         raise ResponseError(
             f"{study.path}: {len(data)} responses in this period; results of fewer than {study.spec.minimum_cell} "
@@ -113,10 +109,12 @@ def _segment_places(study: Study, period: str, data: pd.DataFrame, folder: Path,
     return [(f"{column}={value}", folder / f"{column}-{_file_name(str(value))}") for value in values]
 
 
-def _sources(notebook: Path) -> list[str]:
-    """The files or folders of which a study must have one for this notebook; none when it lives on the survey."""
-    metadata = json.loads(notebook.read_text(encoding="utf-8")).get("metadata", {})
-    return metadata.get("qa", {}).get("sources", [])
+def _wanted(notebook: Path, study: Study, answered: bool) -> bool:
+    """Whether a study has one of the files or folders a notebook lives on, else answers and the keys it declares."""
+    needs = json.loads(notebook.read_text(encoding="utf-8")).get("metadata", {}).get("qa", {})
+    if sources := needs.get("sources", []):
+        return any((study.path / name).exists() for name in sources)
+    return answered and all(getattr(study.spec, key) for key in needs.get("declares", []))
 
 
 def _file_name(value: str) -> str:

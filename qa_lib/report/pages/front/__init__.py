@@ -6,6 +6,7 @@ from qa_lib.report.pages.front.stand import headline, where_we_stand
 from qa_lib.report.pages.front.trust import may_we_trust_it
 from qa_lib.report.pages.front.where import find_signals, where_it_differs
 from qa_lib.report.pages.front.why import driver_positions, importance, what_to_do
+from qa_lib.report.pages.front.words import in_their_words
 
 __all__ = [
     "driver_positions",
@@ -14,6 +15,7 @@ __all__ = [
     "headline",
     "headline_kpis",
     "importance",
+    "in_their_words",
     "may_we_trust_it",
     "over_time",
     "restatement",
