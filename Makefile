@@ -24,6 +24,9 @@ test: $(READY) ## run all tests, nbval on every notebook included
 	$(BIN)/python -m pytest -q
 	$(BIN)/python -m pytest -q $(NBVAL) notebooks
 
+matrix: ## run the tests held against references with the oldest and newest Python and packages (needs the interpreters)
+	.ci/matrix $(SCOPE)
+
 lab: $(READY) ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab notebooks
 
@@ -40,6 +43,6 @@ lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --extra test --extra cluster pyproject.toml -o requirements.lock
 
 clean: ## delete what can be rebuilt
-	rm -rf data/processed/* reports/* .venv
+	rm -rf data/processed/* reports/* .venv .matrix
 
-.PHONY: help setup report test lab lint notebooks lock clean
+.PHONY: help setup report test matrix lab lint notebooks lock clean

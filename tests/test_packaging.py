@@ -4,10 +4,12 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import metadata, requires
 
 import pytest
 import yaml
 from conftest import ROOT
+from packaging.requirements import Requirement
 
 import qa_lib
 
@@ -52,3 +54,30 @@ def test_help_imports_nothing_heavy():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def runtime_dependencies() -> dict[str, str]:
+    """Name and stated licence of all that qa_lib needs, and of all that these need."""
+    found, asked, waiting = {}, set(), [Requirement(entry) for entry in PROJECT["dependencies"]]
+    while waiting:
+        wanted = waiting.pop()
+        for extra in {"", *wanted.extras} - {extra for name, extra in asked if name == wanted.name}:
+            asked.add((wanted.name, extra))
+            found[wanted.name] = stated_licence(wanted.name)
+            needs = [Requirement(entry) for entry in requires(wanted.name) or []]
+            waiting += [need for need in needs if need.marker is None or need.marker.evaluate({"extra": extra})]
+    return found
+
+
+def stated_licence(package: str) -> str:
+    """The licence's name; a licence's whole text, where there is no name, counts by its first line."""
+    about = metadata(package)
+    names = [name for name in about.get_all("Classifier", []) if name.startswith("License ::")]
+    return about.get("License-Expression") or " ".join(names) or about.get("License", "").partition("\n")[0]
+
+
+def test_no_runtime_dependency_is_under_the_gpl_or_lgpl():
+    licences = runtime_dependencies()
+    assert len(licences) > 50
+    assert not [name for name, licence in licences.items() if not licence], "no licence is stated"
+    assert not {name: licence for name, licence in licences.items() if re.search(r"GPL|General Public", licence)}

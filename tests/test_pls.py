@@ -207,7 +207,7 @@ def test_total_effects_are_direct_plus_the_way_round(fitted):
     paths, total = fitted.paths, fitted.total_effects
     around = paths.loc["EXP", "VAL"] * paths.loc["VAL", "SAT"]
     assert total.loc["EXP", "SAT"] == pytest.approx(paths.loc["EXP", "SAT"] + around)
-    table = fitted.tidy().set_index(["term", "lhs", "rhs"])["estimate"]
+    table = fitted.tidy().query("term.str.endswith('_effect')").set_index(["term", "lhs", "rhs"])["estimate"]
     assert table["indirect_effect", "SAT", "EXP"] == pytest.approx(around)
     assert table["total_effect", "SAT", "EXP"] == pytest.approx(total.loc["EXP", "SAT"])
 
@@ -287,8 +287,8 @@ def test_prediction_agrees_with_a_plain_loop_over_folds(mobi, fitted):
         error[fold == k] = test[:, column] - predicted
         plain[fold == k] = test[:, column] - train[:, column].mean()
     row = result.errors.set_index("item").loc["CUSA1"]
-    tidy = result.tidy().set_index(["term", "item"])
-    assert tidy.loc[("q2_predict", "CUSA1"), "conf_low"] < row["q2_predict"] < 1
+    q2 = result.tidy().query("term == 'q2_predict'").set_index("item")
+    assert q2.loc["CUSA1", "conf_low"] < row["q2_predict"] < 1
     losses = result.tidy().query("term == 'loss_to_mean'").set_index("dimension")
     assert losses.loc["SAT", "estimate"] < 0
     assert losses.loc["SAT", "p_value"] < 0.001
@@ -428,7 +428,7 @@ def test_bootstrap_samples_without_an_admissible_solution_are_counted(mobi):
 
 
 def test_reliability_is_judged_by_cited_criteria(fitted):
-    verdicts = fitted.judge().set_index(["term", "dimension"])["verdict"]
+    verdicts = fitted.judge().query("term in ('alpha', 'cr')").set_index(["term", "dimension"])["verdict"]
     assert verdicts["alpha", "EXP"] == "not_met"
     assert verdicts["cr", "SAT"] == "met"
 

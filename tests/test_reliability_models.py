@@ -194,7 +194,7 @@ def test_items_against_the_general_factor_count_reversed():
     np.testing.assert_allclose(turned, whole, rtol=1e-6)
 
 
-@pytest.mark.parametrize("change", [lambda x: x + 0.5, lambda x: x.where(x.index > 4, 11 + x.index)])
+@pytest.mark.parametrize("change", [lambda x: x + 0.5, lambda x: x.where(x.index > 4, x.index.to_series() + 11)])
 def test_ordinal_coefficients_need_few_whole_numbers(change, real):
     data, dimensions = real["mobi"], {"CUSA": CUSA}
     changed = data.assign(CUSA1=change(data["CUSA1"]))

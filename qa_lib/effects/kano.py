@@ -218,7 +218,7 @@ def _positions(table: pd.DataFrame, position: Mapping[object, int]) -> np.ndarra
         strange = table[feature][found.isna() & table[feature].notna()]
         if len(strange):
             raise ResponseError(
-                f"kano: {feature!r} holds {strange.tolist()[0]!r} in row {strange.index[0]!r}; "
+                f"kano: {feature!r} holds {strange.tolist()[0]!r} in row {strange.index.tolist()[0]!r}; "
                 f"allowed: {', '.join(map(repr, position))} or missing. Set answers= to the codes used."
             )
         places[:, k] = found.fillna(-1).to_numpy(int)

@@ -41,7 +41,7 @@ def main(study: str, period: str) -> None:
     gc.freeze()  # what is shared stays shared: the collector would touch, and so copy, every page of memory
     for line in sys.stdin:
         request = json.loads(line)
-        pid = os.fork()
+        pid = _fork()
         if pid == 0:
             _become_kernel(**request)
         print(pid, file=answers, flush=True)
@@ -71,6 +71,16 @@ def _read(study: Study, period: str) -> None:
             score_sums(study, name, columns)
     for name in until[-2:]:
         study.answers(name)
+
+
+def _fork() -> int:
+    """``os.fork`` without Python 3.12's warning of other threads.
+
+    These are Arrow's and the BLAS's, which hold no lock of Python's and are made anew in a child by their own handlers.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        return os.fork()
 
 
 def _become_kernel(connection_file: str, env: dict[str, str], cwd: str) -> None:

@@ -75,8 +75,8 @@ def _actions(page: ReportPage, table: pd.DataFrame) -> None:
     text, names = page.text, improvement.indicator_names(page)
     ended = table["end"].where(table["end"].notna(), table["start"]).map(improvement.first_day)
     early = table["verdict"] == "too_early"
-    due = table[~early & (ended >= span(page.period)[1] - _DUE_FOR)]
-    newest = due.assign(ended=ended).sort_values("ended", ascending=False, kind="stable").head(_MOST_ACTIONS)
+    due = table.assign(ended=ended)[~early & (ended >= span(page.period)[1] - _DUE_FOR)]
+    newest = due.sort_values("ended", ascending=False, kind="stable").head(_MOST_ACTIONS)
     display.bullets(
         [
             text(
