@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 import qa_lib as qa
 from qa_lib.cli import app
 from qa_lib.drafting import draft
-from qa_lib.errors import StudyError
+from qa_lib.drafting_keys import reversed_keys
+from qa_lib.errors import DataWarning, StudyError
 from qa_lib.study.study import GUESS, check
 
 DEMO = Path(__file__).parent.parent / "data" / "raw" / "demo" / "responses"
@@ -149,3 +150,67 @@ def test_hostile_names_stay_text(tmp_path):
 def test_a_file_without_items_is_refused(tmp_path):
     with pytest.raises(StudyError, match="no column looks like an item"):
         made(tmp_path, pd.DataFrame({"name": ["a", "b"], "price": [1.5, 2.5]}))
+
+
+def codes(direction, n=80, seed=4):
+    """Items on 1 to 5 that go with one another, those of -1 the other way."""
+    rng = np.random.default_rng(seed)
+    level = rng.normal(size=n)
+    answers = np.column_stack([sign * level for sign in direction]) + rng.normal(scale=0.6, size=(n, len(direction)))
+    return np.clip(np.rint(3 + answers), 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("direction", "outcome", "reversed_"),
+    [
+        ((1, 1, 1, -1), None, [False, False, False, True]),
+        ((1, 1, -1, -1), None, [False] * 4),
+        ((1, 1, -1, -1), 1, [False, False, True, True]),
+        ((1, 1, -1, -1), -1, [True, True, False, False]),
+        ((1, 1, 1, 0), None, [False] * 4),
+        ((0, 0, 0), None, [False] * 3),
+    ],
+)
+def test_reversed_keys_rest_on_sure_correlations(direction, outcome, reversed_):
+    answers = codes((*direction, outcome or 1))
+    found = reversed_keys(list(answers[:, :-1].T), [answers[:, -1]] if outcome else [])
+    assert [key for key, _ in found] == reversed_
+    halves = sum(direction) == 0 and any(direction) and outcome is None
+    assert all("half of the items" in why for _, why in found) == halves
+
+
+def test_a_tie_is_no_reversal_but_a_guess_to_confirm(tmp_path):
+    table = survey(n=200).drop(columns="overall_satisfaction")
+    table["care_3"] = 6 - table["care_3"]
+    study = qa.read_study(made(tmp_path, table).write(tmp_path / "raw" / "tie"))
+    assert not any(item.reverse for item in study.instrument.file.items)
+    with pytest.warns(DataWarning):
+        findings = check(study)["finding"]
+    assert findings.str.contains("reverse: false: not reversed, though half of the items").sum() == 4
+
+
+def test_constant_columns_are_no_segments(tmp_path):
+    table = survey().assign(country="CN", wave=1, agency="Alpha")
+    table.loc[5:9, "agency"] = "N/A"
+    assert [segment[0].name for segment in made(tmp_path, table).segments] == ["branch"]
+
+
+def test_languages_are_those_of_the_wording(tmp_path):
+    chinese = {f"speed_{i}": f"{i}、窗口的办理速度（{i}）" for i in range(1, 5)}
+    english = {f"care_{i}": f"Staff take care of me ({i})" for i in range(1, 5)}
+    table = survey().drop(columns="overall_satisfaction")
+    items = [name for name in table if name.startswith(("speed", "care"))]
+    for columns, languages in ((chinese, ("zh",)), (english, ("en",)), ({}, ())):
+        assert made(tmp_path, table.rename(columns=columns)).languages == languages, items
+    text = (made(tmp_path, table).write(tmp_path / "raw" / "codes") / "study.yaml").read_text("utf-8")
+    assert f"languages: [en, zh]  {GUESS} no wording was found" in text
+
+
+def test_an_attention_check_is_one_that_most_pass(tmp_path):
+    table = survey()
+    table["Q20"] = [4] * 110 + [2] * 10
+    table["Q21"] = [4, 2, 1, 5] * 30
+    table = table.rename(columns={"Q20": "Please select agree (4)", "Q21": "Please select how you feel about our desk"})
+    found = {item.id: item.attention for item in made(tmp_path, table).items}
+    assert ("4",) in found.values()
+    assert sum(1 for answer in found.values() if answer) == 1

@@ -34,8 +34,11 @@ class CumulativeLogit:
     def vcov(self, weights: np.ndarray, robust: bool, clusters: np.ndarray | None = None) -> np.ndarray:
         """Inverse information, or the sandwich (Huber 1967; R's sandwich) that heeds weights and misspecification; of
         the scores' sums over G clusters, times G ÷ (G − 1), as ``vcovCL`` (Liang and Zeger 1986,
-        doi:10.1093/biomet/73.1.13)."""
-        bread = np.linalg.inv(-self.hessian)
+        doi:10.1093/biomet/73.1.13). NaN where the likelihood is flat, as where a predictor separates the levels."""
+        try:
+            bread = np.linalg.inv(-self.hessian)
+        except np.linalg.LinAlgError:
+            return np.full_like(self.hessian, np.nan)
         if not robust:
             return bread
         weighted = weights[:, None] * self.scores

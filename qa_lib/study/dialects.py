@@ -251,7 +251,7 @@ DIALECTS = (
         },
         missing={"-99": "skipped"},
         aside={
-            "Status": dict.fromkeys(("Survey Preview", "Survey Test", "1", "2"), "preview"),
+            "Status": dict.fromkeys(("Survey Preview", "Survey Test"), "preview"),
             "DistributionChannel": {"preview": "preview"},
         },
         bookkeeping=re.compile(
