@@ -11,8 +11,10 @@ from study_folders import INSTRUMENT, small_study
 
 import qa_lib as qa
 from qa_lib.errors import DataWarning, InstrumentError, ResponseError, StudyError
+from qa_lib.report.history import score_sums
 from qa_lib.study.study import check
 from qa_lib.study.versions import differences, same_map
+from qa_lib.tracking.indicators import index_of_sums
 
 OUTCOME = {"id": "sat", "scale": "five", "role": "outcome", "outcome": "satisfaction"}
 ITEMS = [*INSTRUMENT["items"], OUTCOME]
@@ -90,6 +92,20 @@ def test_indices_before_and_after_are_those_of_their_own_scales(tmp_path):
     own = qa.rater_index(answers("09", OLD, 5), shared, scale=(1, 5)).tidy()
     assert np.allclose(seen["estimate"], own["estimate"], rtol=1e-12)
     assert np.allclose(seen["std_error"], own["std_error"], rtol=1e-12)
+
+
+def test_a_study_that_maps_by_ratio_keeps_its_ratios(tmp_path):
+    study = changed_study(tmp_path, study={"index_mapping": "ratio"}).from_period("2026-10")
+    assert (study.responses("2026-09").data["Q1"] / 10).tolist() == (answers("09", OLD, 5)["Q1"] / 5).tolist()
+
+
+def test_earlier_scores_of_pages_are_those_of_their_own_scale(tmp_path):
+    study = changed_study(tmp_path)
+    own = ((answers("09", OLD, 5)[OLD[:3]] - 1) / 4 * 100).mean(axis=1).mean()
+    kept = ((answers("09", OLD, 5)[OLD[:2]] - 1) / 4 * 100).mean(axis=1).mean()  # Q3 is not asked any more
+    for seen, expected in ((study, own), (study.from_period("2026-09"), own), (study.from_period("2026-10"), kept)):
+        found = index_of_sums(score_sums(seen, "2026-09")[()], ["speed"], scale=(0, 100)).tidy()
+        assert np.isclose(found.set_index("term").loc["speed", "estimate"], expected)
 
 
 def test_one_file_may_hold_both_versions(tmp_path):

@@ -126,15 +126,22 @@ def scores(now: pd.DataFrame, before: pd.DataFrame | None, target: float | None,
 
 
 @styled
-def trend(points: pd.DataFrame, target: float | None, labels: Mapping[str, str]) -> Figure:
-    """A score over the periods with its interval as a band; columns ``label, estimate, conf_low, conf_high``."""
+def trend(points: pd.DataFrame, target: float | None, labels: Mapping[str, str], breaks: Sequence[int] = ()) -> Figure:
+    """A score over the periods with its interval as a band; columns ``label, estimate, conf_low, conf_high``.
+
+    Before the points at ``breaks`` the instrument changed: a dotted line says so.
+    """
     fig, ax = _figure(2.5)
     x = np.arange(len(points))
     ax.fill_between(x, points["conf_low"], points["conf_high"], color=THIS, alpha=0.15, linewidth=0)
     ax.plot(x, points["estimate"], color=THIS, marker="o", markersize=4, linewidth=1.6)
     if target is not None:
         ax.axhline(target, color=ATTENTION, linewidth=1.2, linestyle=(0, (4, 3)), label=labels["target"])
-        fig.legend(loc="outside upper right", fontsize=9)
+    for number, place in enumerate(breaks):
+        label = labels["break"] if number == 0 else None
+        ax.axvline(place - 0.5, color=CONTEXT, linewidth=1.2, linestyle=":", label=label)
+    if target is not None or len(breaks):
+        fig.legend(loc="outside upper right", fontsize=9, ncols=2)
     step = max(1, int(np.ceil(len(points) / 7)))
     shown = x[::-1][::step][::-1]
     ax.set_xticks(shown, [points["label"].iloc[i] for i in shown])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -91,8 +92,9 @@ def _name(study: Study, digest: str, columns: tuple[str, ...]) -> str:
 
 
 def _computed(study: Study, period: str, columns: tuple[str, ...]) -> dict[tuple[str, ...], MeanSums]:
-    data = study.answers(period).data
-    scores = scores_of(study, data).to_numpy()
+    answered = study.answers(period)
+    data = answered.data
+    scores = scores_of(replace(study, instrument=answered.instrument), data).to_numpy()
     weights = respondent_weights("weight" if "weight" in data else None, data) if len(data) else np.empty(0)
     if not columns:
         codes, names = np.zeros(len(data), dtype=int), [()]

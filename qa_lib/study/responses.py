@@ -23,7 +23,7 @@ from qa_lib.study.layouts import Widened, is_long, widened
 from qa_lib.study.ledger import LedgerBook
 from qa_lib.study.privacy import hashed_ids, named_personal, personal_cells, redacted
 from qa_lib.study.redaction import personal_columns, redacted_comments
-from qa_lib.study.versions import VERSION, Moments, mapping_words, on_one_scale, starts, version_of
+from qa_lib.study.versions import VERSION, Mapping100, Moments, mapping_words, on_one_scale, starts, version_of
 
 STANDARD = ("respondent", "date", "duration", "language", "weight", "period")
 
@@ -77,9 +77,9 @@ def read_responses(
     return comparable(responses)
 
 
-def comparable(responses: Responses) -> Responses:
+def comparable(responses: Responses, mapping: Mapping100 = "minmax") -> Responses:
     """The responses as answers to the newest version of the instrument among them; warns where scales differ."""
-    found, differ = on_one_scale(responses)
+    found, differ = on_one_scale(responses, mapping=mapping)
     if said := mapping_words(differ):
         warnings.warn(said, DataWarning, stacklevel=4)
     return found

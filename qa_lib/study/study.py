@@ -225,8 +225,8 @@ class Study:
 
     def _comparable(self, responses: Responses) -> Responses:
         if self.seen_from is not None:
-            return on_one_scale(responses, self.instrument)[0]
-        return comparable(responses)
+            return on_one_scale(responses, self.instrument, self.spec.index_mapping)[0]
+        return comparable(responses, self.spec.index_mapping)
 
     def from_period(self, period: str) -> Study:
         """The study as a report on a period sees it: all its responses as answers to the instrument of that period."""
@@ -241,7 +241,9 @@ class Study:
     def digest(self, period: str | int) -> str:
         """Hash of what the responses of a period follow from."""
         digest = kept(self).digest(str(period))
-        return digest if len(self.instrument.versions) == 1 else f"{digest}-{self.instrument.version}"
+        if len(self.instrument.versions) == 1:
+            return digest
+        return f"{digest}-{'own' if self.seen_from is None else self.instrument.version}"
 
     def summaries(self) -> Path | None:
         """The folder to keep what follows from a period in, by its digest; None where it is soon computed again."""

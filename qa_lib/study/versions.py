@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 VERSION = "instrument_version"
 """The column of the responses that says by which version they were coded, where an instrument has several."""
+Mapping100 = Literal["minmax", "ratio"]
 Moments = Callable[[pd.Series | None, str, int, Sequence[pd.Timestamp]], pd.Series]
 """(dates as text, file, number of rows, days of change) → the moment each row was answered."""
 
@@ -42,13 +43,18 @@ def version_of(moments: pd.Series, instrument: Instrument) -> np.ndarray:
     return np.where(known, number, number[known].max(initial=0))
 
 
-def same_map(codes: np.ndarray, scale: tuple[int, int], target: tuple[int, int]) -> np.ndarray:
-    """Codes of one scale at the same position, between the lowest and the highest code, of another one.
+def same_map(
+    codes: np.ndarray, scale: tuple[int, int], target: tuple[int, int], mapping: Mapping100 = "minmax"
+) -> np.ndarray:
+    """Codes of one scale at the same position of another one: between its lowest and highest code, or, by ``ratio``,
+    as a share of its highest.
 
     >>> same_map(np.array([1, 2, 3, 4, 5]), (1, 5), (1, 10)).tolist()
     [1.0, 3.25, 5.5, 7.75, 10.0]
     """
     (low, high), (new_low, new_high) = scale, target
+    if mapping == "ratio":
+        return codes * (new_high / high)
     return new_low + (codes - low) * ((new_high - new_low) / (high - low))
 
 
@@ -105,10 +111,13 @@ def by_version(responses: Responses) -> list[Responses]:
     ]
 
 
-def on_one_scale(responses: Responses, target: Instrument | None = None) -> tuple[Responses, list[Differences]]:
+def on_one_scale(
+    responses: Responses, target: Instrument | None = None, mapping: Mapping100 = "minmax"
+) -> tuple[Responses, list[Differences]]:
     """The responses as answers to one version, and in what the other versions among them differ from it.
 
-    ``target`` is the newest version among the responses when not given. Items no version among them asked are left out.
+    ``target`` is the newest version among the responses when not given; ``mapping`` is the study's ``index_mapping``,
+    so that its indices stay what they were. Items no version among them asked are left out.
     The ledger has a rule for every code that was mapped (``rescaled``) or that has no place there (``other_scale``).
     """
     data = responses.data
@@ -122,7 +131,7 @@ def on_one_scale(responses: Responses, target: Instrument | None = None) -> tupl
     book, columns = LedgerBook(), {}
     for item in (name for name in data if name in asked):
         having = [version for version in (*present, target) if item in version.items]
-        columns[item] = _on_scale_of(data, item, having[-1], having[:-1], book)
+        columns[item] = _on_scale_of(data, item, having[-1], having[:-1], mapping, book)
     found = [differences(version, target) for version in present if version.version != target.version]
     ledger = responses.ledger
     if len(book):
@@ -131,7 +140,12 @@ def on_one_scale(responses: Responses, target: Instrument | None = None) -> tupl
 
 
 def _on_scale_of(
-    data: pd.DataFrame, item: str, target: Instrument, others: Sequence[Instrument], book: LedgerBook
+    data: pd.DataFrame,
+    item: str,
+    target: Instrument,
+    others: Sequence[Instrument],
+    mapping: Mapping100,
+    book: LedgerBook,
 ) -> pd.Series:
     answers, scale = data[item], target.scale_of(item)
     for version in others:
@@ -141,8 +155,10 @@ def _on_scale_of(
         rows = (data[VERSION] == version.version) & answers.notna()
         counts = data.loc[rows, item].value_counts().sort_index()
         withheld = target.items[item].role == "outcome"
-        codes = np.full(len(counts), np.nan) if withheld else same_map(counts.index.to_numpy(float), own, scale)
-        answers = answers.mask(rows, np.nan if withheld else same_map(data[item].to_numpy(float), own, scale))
+        codes = (
+            np.full(len(counts), np.nan) if withheld else same_map(counts.index.to_numpy(float), own, scale, mapping)
+        )
+        answers = answers.mask(rows, np.nan if withheld else same_map(data[item].to_numpy(float), own, scale, mapping))
         reason = "other_scale" if withheld else "rescaled"
         book.rule(f"version {version.version}", item, counts.index, codes, counts, reason)
     return answers

@@ -45,13 +45,14 @@ def comparisons(page: ReportPage) -> list[Comparison]:
 
 
 def _compared(page: ReportPage, kind: str, data: pd.DataFrame) -> Comparison:
-    answers = data[["group", *page.items]].dropna(subset=["group"])
-    complete = answers.dropna()
+    answered = data.dropna(subset=["group"]).groupby("group")[page.items].count()
+    shared = [item for item in page.items if (answered[item] > 0).all()]  # others were asked of one group only
+    complete = data[["group", *shared]].dropna()
     sizes = complete["group"].value_counts(sort=False).to_dict()
     comparison = Comparison(kind, sizes, None)
     if not comparison.enough:
         return comparison
-    result = page.attempt(invariance, model(page), complete, "group", estimator="MLR")
+    result = page.attempt(invariance, model(page, shared), complete, "group", estimator="MLR")
     return Comparison(kind, sizes, result)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from qa_lib.models.fit import cfa
@@ -14,9 +16,10 @@ from qa_lib.trust.validity import Validity
 _INDICES = ("cfi", "tli", "rmsea", "srmr")
 
 
-def model(page: ReportPage) -> str:
-    """Lavaan's syntax: every dimension of two items or more, measured by its own items."""
-    factors = {name: items for name, items in page.dimensions.items() if len(items) > 1}
+def model(page: ReportPage, asked: Sequence[str] | None = None) -> str:
+    """Lavaan's syntax: every dimension of two items or more, measured by its own items, or those ``asked``."""
+    own = {n: [i for i in items if asked is None or i in asked] for n, items in page.dimensions.items()}
+    factors = {name: items for name, items in own.items() if len(items) > 1}
     return "\n".join(f"{name} =~ {' + '.join(items)}" for name, items in factors.items())
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from qa_lib.report import charts, display
 from qa_lib.report.manifest import read_manifest
+from qa_lib.report.pages.front import versions
 from qa_lib.report.pages.front.season import season
 from qa_lib.report.pages.front.stand import SIGNIFICANCE, headline_name, headline_number
 from qa_lib.report.pages.front.where import signal_sentences
@@ -22,6 +23,7 @@ def what_changed(
 ) -> None:
     """A sentence per group, and per dimension, that moved beyond chance, then the table of all changes."""
     text = page.text
+    versions.note(page)
     signal_sentences(page, signals)
     now, before = figures["rater_index"]
     if before is None:
@@ -95,18 +97,18 @@ def over_time(page: ReportPage) -> None:
     table = pd.DataFrame(rows)
     points = interval_columns(table, [text.short_period(name) for name in table.index])
     first, last = points.iloc[0], points.iloc[-1]
-    labels = {"target": text("target"), "axis": page.index_name}
-    display.figure(
-        charts.trend(points, page.study.spec.targets.get("rater_index"), labels),
-        text(
-            "alt_trend",
-            name=page.index_name,
-            first=first["label"],
-            before=text.number(first["estimate"]),
-            last=last["label"],
-            now=text.number(last["estimate"]),
-        ),
+    labels = {"target": text("target"), "axis": page.index_name, "break": text("version_mark")}
+    marked = versions.breaks(page, list(table.index))
+    alt = text(
+        "alt_trend",
+        name=page.index_name,
+        first=first["label"],
+        before=text.number(first["estimate"]),
+        last=last["label"],
+        now=text.number(last["estimate"]),
     )
+    alt += "".join(text("alt_version_mark", period=points["label"].iloc[place]) for place in marked)
+    display.figure(charts.trend(points, page.study.spec.targets.get("rater_index"), labels, marked), alt)
     season(page, table)
 
 

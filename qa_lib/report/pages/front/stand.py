@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
 from qa_lib.report import charts, display
@@ -76,6 +77,7 @@ def _card(page: ReportPage, name: str, now: Estimates, before: Estimates | None)
         card["mood"] = "good" if row["conf_low"] >= target else "bad" if row["conf_high"] < target else "neutral"
     if before is not None:
         moved = change(now, before).tidy().set_index("term").loc[name]
+    if before is not None and np.isfinite(moved["estimate"]):
         factor, unit = (100, text("points_percent")) if name == "csat" else (1, "")
         sure = "change_sure" if moved["p_value"] < SIGNIFICANCE else "change_unsure"
         amount = text.signed(factor * moved["estimate"], _digits(name)) + unit
