@@ -31,7 +31,7 @@ _ROOMS = {
         "factors": ("factorability", "parallel_analysis", "efa"),
         "cutoffs": ("cutoffs",),
         "validity": ("validity",),
-        "invariance": ("invariance",),
+        "invariance": ("invariance", "free_parameters"),
     },
     "effects": {
         "regression": ("drivers",),

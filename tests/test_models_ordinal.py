@@ -14,7 +14,6 @@ from compare import assert_close_to_reference
 
 import qa_lib as qa
 from qa_lib.errors import EmptyCategoryWarning, InadmissibleWarning, ModelError
-from qa_lib.models.after.modification import equality_tests
 
 BFI = "\n".join(f"{d} =~ " + " + ".join(f"{d}{i}" for i in range(1, 6)) for d in "ACENO")
 TWO = "A =~ A1 + A2 + A3 + A4 + A5\n C =~ C1 + C2 + C3 + C4 + C5"
@@ -238,7 +237,7 @@ def test_residuals_agree_with_lavaan(name, fits, reference):
 
 def test_score_tests_of_equalities_agree_with_lavaan(fits, reference):
     expected = reference("models_ordinal")["gender_scalar"]["score"]
-    found = equality_tests(fits("gender_scalar"), {"=~", "|"})
+    found = fits("gender_scalar").equality_tests({"=~", "|"})
     assert len(found) == len(expected["x2"])
     assert_close_to_reference(found["mi"], sorted(expected["x2"], reverse=True), 1e-4, "score tests")
 

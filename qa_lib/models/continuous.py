@@ -60,7 +60,7 @@ def prepare(syntax: Syntax, data: object, options: Mapping) -> tuple[ParameterTa
     if (robust or estimator == "MLM") and any(sample.rows is None for sample in samples):
         raise ModelError(f"{estimator} needs the respondents' rows, not their moments.")
     objective = _objective(table, samples, estimator)
-    _check_degrees(table)
+    table.require_degrees(_n_moments(table), "observed moments")
     return table, objective, {"robust": robust}
 
 
@@ -74,14 +74,6 @@ def _n_moments(table: ParameterTable) -> int:
     p, q = len(table.observed), len(table.exogenous)
     covariances = p * (p + 1) // 2 - q * (q + 1) // 2
     return table.n_groups * (covariances + table.meanstructure * (p - q))
-
-
-def _check_degrees(table: ParameterTable) -> None:
-    if (df := _n_moments(table) - table.n_parameters) < 0:
-        raise ModelError(
-            f"the model has {table.n_parameters} free parameters for {_n_moments(table)} observed moments "
-            f"({df} degrees of freedom): fix parameters or add items."
-        )
 
 
 def inference(

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from qa_lib.models.implied import Block, Implied, Tangent, curvature, imply, tangent
-from qa_lib.models.observed import Sample
+from qa_lib.models.observed import OfSamples, Sample
 from qa_lib.models.patterns import embedded_inverse, moment_information
 
 Criterion = Literal["ML", "GLS", "ULS"]
@@ -81,7 +81,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class Objective:
+class Objective(OfSamples):
     """The discrepancy of a model from samples, as a function of its free parameters."""
 
     blocks: Sequence[Block]
@@ -89,14 +89,6 @@ class Objective:
     criterion: Criterion
     means: bool
     n_free: int
-
-    @property
-    def n(self) -> float:
-        return sum(sample.n for sample in self.samples)
-
-    @property
-    def shares(self) -> list[float]:
-        return [sample.n / self.n for sample in self.samples]
 
     @property
     def emphasis(self) -> list[float]:

@@ -83,6 +83,21 @@ def few_clusters(sample: Sample) -> float:
     return count / (count - 1)
 
 
+class OfSamples:
+    """What an objective knows of its ``samples``: respondents in all, and each sample's share of them."""
+
+    __slots__ = ()
+    samples: Sequence[Sample]
+
+    @property
+    def n(self) -> float:
+        return sum(sample.n for sample in self.samples)
+
+    @property
+    def shares(self) -> list[float]:
+        return [sample.n / self.n for sample in self.samples]
+
+
 def unbiased(sample: Sample) -> Sample:
     """The sample with divisor n − 1, as least squares estimators use it."""
     factor = sample.n / (sample.n - 1)

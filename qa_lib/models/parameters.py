@@ -85,6 +85,14 @@ class ParameterTable:
         """Free parameters less the equality constraints among them: lavaan's npar in AIC and BIC."""
         return self.mapping.shape[1] - len(self.curved)
 
+    def require_degrees(self, known: int, what: str) -> None:
+        """Raises ``ModelError`` when there are more free parameters than the ``known`` statistics can tell."""
+        if (df := known - self.n_parameters) < 0:
+            raise ModelError(
+                f"the model has {self.n_parameters} free parameters for {known} {what} ({df} degrees of freedom): fix "
+                "parameters or add items."
+            )
+
     def labels(self) -> dict[str, int]:
         """Place among the rows of every label a user gave."""
         return {row.label: i for i, row in reversed(list(enumerate(self.rows))) if row.label}

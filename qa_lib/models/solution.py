@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from qa_lib.models.after.bootstrap import BootstrapFit, bootstrap
-from qa_lib.models.after.modification import modification_indices
+from qa_lib.models.after.modification import equality_tests, modification_indices
 from qa_lib.models.after.residuals import Kind, residuals
 from qa_lib.models.after.standardize import r_squared, row_values
 from qa_lib.models.constraints import complex_jacobian
@@ -158,6 +158,10 @@ class ModelFit(Result):
         """
         table = modification_indices(self)
         return table[table["mi"] >= minimum].sort_values("mi", ascending=False, ignore_index=True)
+
+    def equality_tests(self, operators: Collection[str] = ("=~", "~1", "|", "~~", "~")) -> pd.DataFrame:
+        """Score tests of equalities between parameters, as :func:`qa_lib.models.after.modification.equality_tests`."""
+        return equality_tests(self, operators)
 
     def scores(self, data: pd.DataFrame | None = None, method: str | None = None) -> pd.DataFrame:
         """Factor scores of the respondents fitted (or of ``data``, one group only), one column per latent variable.

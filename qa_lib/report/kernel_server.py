@@ -21,7 +21,7 @@ from pathlib import Path
 from ipykernel.kernelapp import IPKernelApp
 
 import qa_lib
-from qa_lib.errors import QaError
+from qa_lib.errors import QaError, QaWarning
 from qa_lib.report import charts, pages
 from qa_lib.report.history import score_sums
 from qa_lib.report.pages.page import opened_study
@@ -59,7 +59,7 @@ def _prepare(study: str, period: str) -> None:
     for lang in LANGUAGES:
         Text(lang).period("2026-10")
     with warnings.catch_warnings(), contextlib.suppress(QaError):  # a page says it where it matters
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", QaWarning)
         _read(opened_study(Path(study)), period)
 
 

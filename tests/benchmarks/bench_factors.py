@@ -6,10 +6,10 @@ OPENBLAS_NUM_THREADS=1 python tests/benchmarks/bench_factors.py [folder with the
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
+from timing import best_of
 
 import qa_lib as qa
 
@@ -24,15 +24,6 @@ cat("", best(parallel_(TRUE), 1), best(parallel_(FALSE), 1))
 """
 
 
-def best_of(call, repeats=7):
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def main():
     root = Path(__file__).resolve().parents[2]
     folder = Path(
@@ -41,7 +32,7 @@ def main():
     path = folder / "psych_bfi" / "bfi.csv"
     bfi = pd.read_csv(path).iloc[:, :25].dropna()
     ours = {
-        "minres + oblimin, 5 factors": best_of(lambda: qa.efa(bfi, 5)),
+        "minres + oblimin, 5 factors": best_of(lambda: qa.efa(bfi, 5), 7),
         "parallel analysis, SMC": best_of(lambda: qa.parallel_analysis(bfi, communality="smc")),
         "parallel analysis, one factor": best_of(lambda: qa.parallel_analysis(bfi)),
     }

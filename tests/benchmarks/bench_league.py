@@ -1,18 +1,11 @@
 """Mixed model of a league table: our profiled REML against statsmodels' MixedLM, one thread. Prints the ratio."""
 
-import time
-
 import numpy as np
 import pandas as pd
 import statsmodels.formula.api as smf
+from timing import seconds
 
 import qa_lib as qa
-
-
-def seconds(call) -> tuple[float, object]:
-    start = time.perf_counter()
-    result = call()
-    return time.perf_counter() - start, result
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 import pandas as pd
+from timing import best_of
 
 import qa_lib as qa
 
@@ -52,15 +53,6 @@ cat(min(replicate({times}, sum(system.time(suppressWarnings(run()))[c('user.self
 """
 
 
-def seconds(function, times: int) -> float:
-    best = float("inf")
-    for _ in range(times):
-        start = time.process_time()
-        function()
-        best = min(best, time.process_time() - start)
-    return best
-
-
 def lavaan_seconds(path: Path, call: str, times: int) -> float:
     model = HS if "Holzinger" in path.name else BFI
     items = ",".join(f"'{item}'" for item in ITEMS)
@@ -81,7 +73,7 @@ def moments_of_many_rows() -> None:
     few, many = drawn(300), drawn(1_000_000)
     for _ in range(9):
         many = many + drawn(1_000_000)
-    times = [seconds(lambda m=m: qa.cfa(HS, m).glance(), 20) for m in (few, many)]
+    times = [best_of(lambda m=m: qa.cfa(HS, m).glance(), 20, time.process_time) for m in (few, many)]
     print(f"moments   of 300 rows {times[0]:8.4f} s   of {many.n:.0e} rows {times[1]:8.4f} s")
 
 
@@ -93,7 +85,7 @@ def main(data_dir: Path, names: list[str]) -> None:
             continue
         file, ours, call, times = CASES[name]
         data = pd.read_csv(data_dir / file)
-        own = seconds(lambda ours=ours, data=data: ours(data).glance(), times + 2)
+        own = best_of(lambda ours=ours, data=data: ours(data).glance(), times + 2, time.process_time)
         theirs = lavaan_seconds(data_dir / file, call, times)
         print(f"{name:9s} ours {own:8.3f} s   lavaan {theirs:8.3f} s   ratio {theirs / own:6.1f}", flush=True)
 

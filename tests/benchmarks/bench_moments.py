@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from timing import best_of
 
 from qa_lib.sufficient.moments import moments
 
@@ -21,15 +22,6 @@ ITEMS = [f"i{k}" for k in range(22)]
 
 def survey(n, rng):
     return pd.DataFrame(rng.integers(1, 6, (n, len(ITEMS)), dtype=np.int8), columns=ITEMS)
-
-
-def best_of(call, repeats=5):
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def multiply_rate():

@@ -14,6 +14,7 @@ from pathlib import Path
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import pandas as pd
+from timing import best_of
 
 import qa_lib as qa
 
@@ -33,15 +34,6 @@ cat(sum(system.time(suppressWarnings(run()))[1:2]))
 """
 
 
-def best(function, times: int = 3) -> float:
-    seconds = []
-    for _ in range(times + 1):
-        start = time.process_time()
-        function()
-        seconds.append(time.process_time() - start)
-    return min(seconds)
-
-
 def main() -> None:
     root = Path(__file__).resolve().parents[2]
     given = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("QA_SHARED_DATA", root.parent / "shared" / "data")
@@ -49,7 +41,9 @@ def main() -> None:
     data = pd.read_csv(path)
     warnings.simplefilter("ignore")
     for name, (model, options, theirs) in CASES.items():
-        ours = best(lambda m=model, o=options: qa.sem(m, data, estimator="WLSMV", **o).glance())
+        ours = best_of(
+            lambda m=model, o=options: qa.sem(m, data, estimator="WLSMV", **o).glance(), 4, time.process_time
+        )
         used = [item for item in ITEMS if item in model]
         script = SCRIPT.format(path=path, items=",".join(f"'{i}'" for i in used), model=model, options=theirs)
         done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True, check=True)

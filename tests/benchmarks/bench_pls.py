@@ -13,10 +13,10 @@ against 18 s); the first path agrees to 1e-10.
 
 import os
 import sys
-import time
 
 import pandas as pd
 import seminr
+from timing import seconds
 
 import qa_lib as qa
 
@@ -51,12 +51,6 @@ def theirs(paths: dict[str, list[str]], data: pd.DataFrame):
     measured = seminr.constructs(*(seminr.composite(name, block) for name, block in items.items()))
     structure = seminr.relationships(*(seminr.paths(sources, target) for target, sources in paths.items()))
     return seminr.estimate_pls(data, measured, structure)
-
-
-def seconds(call) -> tuple[float, object]:
-    start = time.perf_counter()
-    result = call()
-    return time.perf_counter() - start, result
 
 
 def main() -> None:

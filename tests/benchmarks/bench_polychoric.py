@@ -6,10 +6,10 @@ OPENBLAS_NUM_THREADS=1 python tests/benchmarks/bench_polychoric.py [folder with 
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
+from timing import best_of
 
 from qa_lib.sufficient.ordinal import ordinal_moments, polychoric
 
@@ -18,15 +18,6 @@ suppressMessages({library(lavaan); library(psych)})
 x <- na.omit(read.csv("%s")[, 1:25])
 cat(system.time(lavCor(x, ordered = names(x)))[[3]], system.time(suppressWarnings(polychoric(x)))[[3]])
 """
-
-
-def best_of(call, repeats=5):
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def main():

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from timing import best_of
 
 import qa_lib as qa
 from qa_lib.sufficient.resample import bootstrap_moments
@@ -30,15 +31,6 @@ cat(time(x, 1), time(as.matrix(x), 3), quantile(found$t, c(.025, .975)))
 """
 
 
-def best_of(call, repeats=5):
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        found = call()
-        times.append(time.process_time() - start)
-    return min(times), found
-
-
 def main():
     root = Path(__file__).resolve().parents[2]
     folder = Path(
@@ -47,8 +39,9 @@ def main():
     path = folder / "psych_bfi" / "bfi.csv"
     data = pd.read_csv(path).iloc[:, :25].dropna()[ITEMS]
     x = data.to_numpy(float)
-    ours, drawn = best_of(lambda: alpha(bootstrap_moments(x, N_BOOT, 1)[1]))
-    everything, _ = best_of(lambda: qa.reliability(data, {"N": ITEMS}, n_boot=N_BOOT))
+    ours = best_of(lambda: alpha(bootstrap_moments(x, N_BOOT, 1)[1]), clock=time.process_time)
+    drawn = alpha(bootstrap_moments(x, N_BOOT, 1)[1])
+    everything = best_of(lambda: qa.reliability(data, {"N": ITEMS}, n_boot=N_BOOT), clock=time.process_time)
     run = subprocess.run(["Rscript", "-e", R % path], capture_output=True, text=True, check=True)
     frame, matrix, *interval = map(float, run.stdout.split())
     print(f"{N_BOOT} bootstraps of alpha, n {len(x)}: {ours:.4f} s, interval {np.quantile(drawn, [0.025, 0.975])}")

@@ -40,7 +40,8 @@ def prepare(syntax: Syntax, data: object, options: Mapping) -> tuple[ParameterTa
     blocks = build_blocks(table, [sample.cov for sample in samples], [sample.mean for sample in samples])
     layouts = [Layout.of(block) for block in blocks]
     objective = OrdinalObjective(blocks, samples, statistics, layouts, table.n_free)
-    _check_degrees(objective, table)
+    known = sum(len(own.observed) for own in objective.statistics)
+    table.require_degrees(known, "thresholds and correlations")
     return table, objective, {"robust": False}
 
 
@@ -52,15 +53,6 @@ def _start_thresholds(table: ParameterTable, statistics: Sequence[OrdinalStatist
         for row in table.rows:
             if row.op == "|" and row.group == group and np.isnan(row.start):
                 row.start = known[row.term]
-
-
-def _check_degrees(objective: OrdinalObjective, table: ParameterTable) -> None:
-    known = sum(len(own.observed) for own in objective.statistics)
-    if known < table.n_parameters:
-        raise ModelError(
-            f"the model has {table.n_parameters} free parameters for {known} thresholds and correlations "
-            f"({known - table.n_parameters} degrees of freedom): fix parameters or add items."
-        )
 
 
 def inference(

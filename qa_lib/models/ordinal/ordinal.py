@@ -13,7 +13,7 @@ import numpy as np
 
 from qa_lib.models.discrepancy import Evaluation
 from qa_lib.models.implied import Block, Implied, Tangent, curvature, imply, tangent
-from qa_lib.models.observed import Sample
+from qa_lib.models.observed import OfSamples, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class OrdinalObjective:
+class OrdinalObjective(OfSamples):
     """Half the weighted squares of observed less implied statistics; the interface of ``discrepancy.Objective``."""
 
     blocks: Sequence[Block]
@@ -143,14 +143,6 @@ class OrdinalObjective:
     n_free: int
     criterion: str = "DWLS"
     means: bool = True
-
-    @property
-    def n(self) -> float:
-        return sum(sample.n for sample in self.samples)
-
-    @property
-    def shares(self) -> list[float]:
-        return [sample.n / self.n for sample in self.samples]
 
     @property
     def emphasis(self) -> list[float]:

@@ -167,20 +167,18 @@ def importance(page: ReportPage, found: Drivers | None) -> None:
     bars = table[["share", "share_low", "share_high"]].set_axis(["estimate", "conf_low", "conf_high"], axis=1)
     bars = bars.assign(label=list(names.values()))
     display.figure(charts.bars(bars, {"axis": text("priorities_importance")}), text("alt_importance", dimension=first))
-    rows = [
-        [
-            names[row["term"]],
-            text.percent(row["share"]),
-            percents(page, row, "share_low", "share_high"),
-            text.count(row["rank"]),
-            text.ranks(row["rank_low"], row["rank_high"]),
-            text.percent(row["p_first"]),
-        ]
-        for _, row in table.iterrows()
-    ]
+    rows = [ranked(page, names, row, "share", "p_first") for _, row in table.iterrows()]
     columns = "dimension importance_share interval_95 rank rank_interval p_first"
     listing(page, rows, columns, text("caption_importance"))
     _other_measures(page, found, names)
+
+
+def ranked(page: ReportPage, names: dict[str, str], row: pd.Series, share: str, sureness: str) -> list[str]:
+    """Cells of a dimension: its share and rank with their ranges, and the share in column ``sureness``."""
+    text = page.text
+    cells = [names[row["term"]], text.percent(row[share]), percents(page, row, "share_low", "share_high")]
+    ranks = text.ranks(row["rank_low"], row["rank_high"])
+    return [*cells, text.count(row["rank"]), ranks, text.percent(row[sureness])]
 
 
 def _pairs(page: ReportPage, found: Drivers, names: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from qa_lib.effects.regression import Drivers
 from qa_lib.effects.robustness import Robustness, robustness
 from qa_lib.effects.segments import OTHERS, DriverSegments, driver_segments
 from qa_lib.report import charts_drivers, display
-from qa_lib.report.pages.drivers import SIGNIFICANCE, attempt, listing, map_words, percents, weights_of
+from qa_lib.report.pages.drivers import SIGNIFICANCE, attempt, listing, map_words, percents, ranked, weights_of
 from qa_lib.report.pages.page import ReportPage
 from qa_lib.study.screening import screen
 
@@ -264,17 +264,7 @@ def robust(page: ReportPage, found: Drivers | None) -> None:
     counts = {"n": text.count(usable), "kept": text.count(round(first["kept"] * usable))}
     display.paragraph(text("robust_sentence", dimension=names[first["term"]], **counts))
     _curve(page, result, names)
-    rows = [
-        [
-            names[row["term"]],
-            text.percent(row["estimate"]),
-            percents(page, row, "share_low", "share_high"),
-            text.count(row["rank"]),
-            text.ranks(row["rank_low"], row["rank_high"]),
-            text.percent(row["kept"]),
-        ]
-        for _, row in table.iterrows()
-    ]
+    rows = [ranked(page, names, row, "estimate", "kept") for _, row in table.iterrows()]
     columns = "dimension median_share driver_range rank rank_range rank_kept"
     listing(page, rows, columns, text("caption_robust"))
     _specifications(page, result, names)
