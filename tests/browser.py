@@ -37,6 +37,16 @@ _UNLABELLED = """() => [
 ].filter(element => !(element.tagName === "TABLE" && element.closest("[role=region]"))).map(
     element => element.outerHTML.slice(0, 160))"""
 
+_ENGLISH = """() => {
+    const page = document.body.cloneNode(true);
+    page.querySelectorAll("[lang=en], .source, style").forEach(element => element.remove());
+    const alts = [...page.querySelectorAll("img")].map(image => image.alt);
+    const walker = document.createTreeWalker(page, NodeFilter.SHOW_TEXT), texts = [];
+    while (walker.nextNode()) texts.push(walker.currentNode.data);
+    const run = /[A-Za-z][A-Za-z'’-]*(?:[ ,:;.]+[A-Za-z][A-Za-z'’-]*){2,}/;
+    return texts.concat(alts).filter(words => run.test(words)).map(words => words.trim().slice(0, 160));
+}"""
+
 
 @dataclass
 class Visit:
@@ -49,6 +59,7 @@ class Visit:
     cut_on_paper: list[str] = field(default_factory=list)
     unlabelled: list[str] = field(default_factory=list)
     alts: list[str] = field(default_factory=list)
+    english: list[str] = field(default_factory=list)
     text: str = ""
     pdf: bytes = b""
 
@@ -73,6 +84,7 @@ class Reader:
         seen.text = page.inner_text("body")
         seen.alts = page.eval_on_selector_all("img", "images => images.map(image => image.alt)")
         seen.unlabelled = page.evaluate(_UNLABELLED)
+        seen.english = page.evaluate(_ENGLISH)
         page.evaluate(self._axe)
         self._show_code(page, True)
         self._read_at(page, WIDE, seen, skipped=[])

@@ -93,6 +93,13 @@ def test_readers_see_words_and_rounded_numbers(visits, name):
 
 
 @needs_chromium
+@pytest.mark.parametrize("name", [name for name in PAGES if name.endswith(".zh")])
+def test_a_chinese_page_is_chinese(visits, name):
+    """Three English words in a row stand only where they are marked as English: references, code."""
+    assert visits(name).english == []
+
+
+@needs_chromium
 @every_page
 def test_every_picture_has_its_own_finding(visits, name):
     alts = visits(name).alts
@@ -130,4 +137,5 @@ def test_a_bad_page_is_found_bad(chromium, tmp_path):
     assert seen.spilled[NARROW]
     assert seen.spilled[WIDE]
     assert seen.cut_on_paper
+    assert seen.english == ["pale and wide"]
     assert len(seen.unlabelled) == 3

@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 
 import qa_lib as qa
+from qa_lib.errors import ResponseError
 from qa_lib.operations.kpi.completion import completion
 from qa_lib.report import display
 from qa_lib.report.pages import branches, improvement, kpi_rows, monitoring, monitors, open_page, operations
@@ -69,6 +70,20 @@ def test_standards_are_judged_by_their_interval_and_named_in_the_first_sentence(
     assert any("Response time" in line and "80%" in line for line in shown.bullets)
 
 
+def test_a_study_without_tickets_says_what_the_other_records_tell(shown):
+    page, spec, tables, _ = operations_page("zh", segment="branch=riverside")
+    calls = {name: table for name, table in tables.items() if name != "tickets"}
+    found = page.attempt(qa.kpis, calls, spec, period=kpi_rows.frequency(page))
+    operations.standards(page, found)
+    operations.time_to_resolve(page, found, calls, spec, "resolution_time")
+    operations.causes(page, calls, found)
+    branches.compared(page, calls, spec)
+    assert shown.tables
+    assert not re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", shown.text)
+    with pytest.raises(ResponseError, match="table tickets, which was not given"):
+        qa.kpi_cases(calls, spec, "resolution_time")
+
+
 def test_a_branch_page_holds_only_its_branch_and_sends_comparisons_to_everyone(shown):
     page, spec, tables, found = operations_page(segment="branch=riverside")
     assert set(tables["tickets"]["branch"]) == {"riverside"}
@@ -120,7 +135,7 @@ def test_open_requests_count_as_long_as_they_are_open():
 def test_chinese_pages_hold_no_english_sentence(shown, period):
     page, _, tables, found = operations_page("zh", period)
     operations.standards(page, found)
-    operations.time_to_resolve(page, found, None, "resolution_time")
+    operations.time_to_resolve(page, found, tables, None, "resolution_time")
     operations.complaints_and_churn(page, found)
     operations.causes(page, tables, found)
     branches.circle(page, found)

@@ -14,6 +14,7 @@ import qa_lib as qa
 from qa_lib.errors import DataWarning, ModelError, RenderError
 from qa_lib.report import display, lock, plan, shared
 from qa_lib.report.kernel import KernelServer
+from qa_lib.report.messages import Message
 from qa_lib.report.pages import open_page
 
 BRANCHES = {"Harbour": 12, "Old Town": 9, "Tiny": 3, "Least": 2}
@@ -94,7 +95,7 @@ def test_an_analysis_is_computed_once_for_all_pages_that_ask(tmp_path, monkeypat
 
     monkeypatch.setattr(analysis, "__qualname__", "analysis")
     computed = shared.outcome(analysis, ([1, 2],), {"scale": 3})
-    assert (computed.result, computed.cautions, computed.refusal) == (9, ("few numbers",), None)
+    assert (computed.result, computed.cautions, computed.refusal) == (9, (Message("DataWarning", "few numbers"),), None)
     shared.outcome(analysis, ([1, 2],), {"scale": 3})
     assert len(calls) == 2  # nothing is kept without a rendering
     monkeypatch.setenv(shared.FOLDER, str(tmp_path))
@@ -143,8 +144,8 @@ def test_every_result_of_the_pages_can_be_shared(tmp_path, monkeypatch):
 
 def test_a_refusal_is_shared_and_other_errors_are_not(tmp_path, monkeypatch):
     monkeypatch.setenv(shared.FOLDER, str(tmp_path))
-    assert shared.outcome(_refuses, (), {}).refusal == "too few"
-    assert shared.outcome(_refuses, (), {}).refusal == "too few"
+    assert shared.outcome(_refuses, (), {}).refusal == Message("ModelError", "too few")
+    assert shared.outcome(_refuses, (), {}).refusal == Message("ModelError", "too few")
     assert len(list(tmp_path.iterdir())) == 1
     with pytest.raises(ZeroDivisionError):
         shared.outcome(_divides, (0,), {})

@@ -19,7 +19,11 @@ def _fields(words: str) -> set[str]:
 def test_every_entry_has_every_language_and_the_same_fields(key):
     entry = catalogue()[key]
     assert set(entry) == set(LANGUAGES)
-    assert len({frozenset(_fields(words)) for words in entry.values()}) == 1
+    fields = {lang: _fields(words) for lang, words in entry.items()}
+    if key.startswith("said_"):  # the English sentence is the library's; another language may leave a fact out
+        assert all(found <= fields["en"] for found in fields.values())
+    else:
+        assert len({frozenset(found) for found in fields.values()}) == 1
 
 
 def _keys_used() -> set[str]:

@@ -133,7 +133,8 @@ def kpi_cases(
     """The single cases behind a KPI: its table's columns with ``period``, ``value`` (of open cases NaN) and ``met``.
 
     What league tables, control charts and the effects of actions are made of. ``value`` is 0 or 1 where the KPI is a
-    share; ``met`` is NaN without a limit. Raises ``ResponseError`` for an unknown KPI or one not made of cases.
+    share; ``met`` is NaN without a limit. Raises ``ResponseError`` for an unknown KPI, one not made of cases
+    or one whose table is not given.
 
     >>> calls = pd.DataFrame({"call_id": [1, 2], "started": ["2026-10-01", "2026-10-02"], "wait_seconds": [20, 40]})
     >>> kpi_cases({"calls": calls}, None, "speed_of_answer")[["period", "value", "met"]].values.tolist()
@@ -144,6 +145,8 @@ def kpi_cases(
     if chosen is None or chosen.kind in _OF_PERIODS:
         known = ", ".join(entry.id for entry in spec.kpis if entry.kind not in _OF_PERIODS)
         raise ResponseError(f"kpi_cases: {kpi!r} is no KPI of single cases. These are: {known}.")
+    if chosen.table not in tables:
+        raise ResponseError(f"kpi_cases: {kpi} is measured on the table {chosen.table}, which was not given.")
     if absent := [column for column in chosen.columns if column not in tables[chosen.table]]:
         raise ResponseError(f"kpi_cases: {kpi}: {chosen.table} has no column {absent[0]!r}. Mend the export.")
     prepared, _ = prepare({chosen.table: tables[chosen.table]}, spec, shipped)

@@ -27,10 +27,18 @@ def heading(title: str, anchor: str, level: int = 2) -> None:
     )
 
 
-def paragraph(text: str, kind: str = "") -> None:
-    """A paragraph; ``kind`` is ``lead``, ``note`` or ``caution``."""
-    html = f'<p class="{escape(kind)}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+def paragraph(text: str, kind: str = "", english: str = "") -> None:
+    """A paragraph; ``kind`` is ``lead``, ``note`` or ``caution``, ``english`` a part that is English on every page."""
+    words = escape(text)
+    if english:
+        words = words.replace(escape(english), f'<span lang="en">{escape(english)}</span>')
+    html = f'<p class="{escape(kind)}">{words}</p>' if kind else f"<p>{words}</p>"
     _show_html(html, {"qa_caution": text} if kind == "caution" else None)
+
+
+def original(words: str, label: str) -> None:
+    """English words that a page of another language keeps at hand, shown on demand under ``label``."""
+    _show_html(f'<details class="note"><summary>{escape(label)}</summary><p lang="en">{escape(words)}</p></details>')
 
 
 def bullets(texts: Sequence[str]) -> None:
@@ -53,15 +61,23 @@ def cards(items: Sequence[Mapping[str, str]], figures: Mapping[str, object] | No
     _show_html(f'<div class="cards">{"".join(parts)}</div>', {"qa_figures": dict(figures)} if figures else None)
 
 
-def table(frame: pd.DataFrame, caption: str, text_columns: int = 1, classes: Mapping[tuple, str] | None = None) -> None:
+def table(
+    frame: pd.DataFrame,
+    caption: str,
+    text_columns: int = 1,
+    classes: Mapping[tuple, str] | None = None,
+    english: Sequence[str] = (),
+) -> None:
     """A table of strings as they shall be read: the first ``text_columns`` to the left, figures to the right.
 
-    ``classes`` gives (row position, column) a CSS class such as ``good`` or ``bad``.
+    ``classes`` gives (row position, column) a CSS class such as ``good`` or ``bad``; the columns ``english`` hold
+    references, which are English on every page.
     """
+    foreign = {position for position, name in enumerate(frame.columns) if name in english}
     classes = classes or {}
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
     body = "".join(
-        _table_row(position, row, text_columns, classes)
+        _table_row(position, row, text_columns, classes, foreign)
         for position, row in enumerate(frame.itertuples(index=False, name=None))
     )
     _show_html(
@@ -71,10 +87,13 @@ def table(frame: pd.DataFrame, caption: str, text_columns: int = 1, classes: Map
     )
 
 
-def _table_row(position: int, row: Sequence[object], text_columns: int, classes: Mapping[tuple, str]) -> str:
+def _table_row(
+    position: int, row: Sequence[object], text_columns: int, classes: Mapping[tuple, str], foreign: set[int]
+) -> str:
     cells = []
     for column, value in enumerate(row):
         tag, extra = ("th", ' scope="row"') if column == 0 else ("td", "")
+        extra += ' lang="en"' if column in foreign else ""
         names = " ".join(filter(None, ["text" if column < text_columns else "", classes.get((position, column), "")]))
         cells.append(
             f"<{tag}{extra}{f' class={chr(34)}{names}{chr(34)}' if names else ''}>{escape(str(value))}</{tag}>"

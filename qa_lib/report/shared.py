@@ -19,6 +19,7 @@ from types import MappingProxyType
 import joblib
 
 from qa_lib.errors import QaError, QaWarning
+from qa_lib.report.messages import Message
 
 FOLDER = "QA_SHARED_RESULTS"
 
@@ -35,8 +36,8 @@ class Outcome:
     """What an analysis gave: its result, or why there is none, and what it warned of."""
 
     result: object
-    cautions: tuple[str, ...]
-    refusal: str | None = None
+    cautions: tuple[Message, ...]
+    refusal: Message | None = None
 
 
 def outcome(analysis: Callable[..., object], arguments: tuple, options: Mapping[str, object]) -> Outcome:
@@ -70,11 +71,12 @@ def _computed(analysis: Callable[..., object], arguments: tuple, options: Mappin
         try:
             result, refusal = analysis(*arguments, **options), None
         except QaError as error:
-            result, refusal = None, str(error)
+            result, refusal = None, Message(type(error).__name__, str(error))
     for other in caught:
         if not issubclass(other.category, QaWarning):
             warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    cautions = dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, QaWarning))
+    ours = (w for w in caught if issubclass(w.category, QaWarning))
+    cautions = dict.fromkeys(Message(w.category.__name__, str(w.message)) for w in ours)
     return Outcome(result, tuple(cautions), refusal)
 
 

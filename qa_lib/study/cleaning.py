@@ -96,7 +96,7 @@ def settled(study: Study, data: pd.DataFrame, book: LedgerBook) -> pd.DataFrame:
     spec = study.spec
     data = _one_response_each(data, spec.duplicates, book)
     for rule in spec.exclude:
-        data = _leave_out(data, _excluded(data, rule), rule.column, rule.reason, book)
+        data = _leave_out(data, _excluded(data, rule), rule.column, rule.code, book)
     data = data.reset_index(drop=True)
     if spec.exclude_flagged:
         data = _exclude_flagged(Responses(data, pd.DataFrame(), study.instrument), spec.exclude_flagged, book)

@@ -96,7 +96,7 @@ class Exclusion(Record):
     """Respondents left out: whose ``column`` holds one of ``values``, is blank, or a number below or above a limit."""
 
     column: str
-    reason: str
+    reason: str | Words
     values: list[str] = []
     blank: bool = False
     below: float | None = None
@@ -107,6 +107,12 @@ class Exclusion(Record):
         if not self.values and not self.blank and self.below is None and self.above is None:
             raise ValueError("say who is left out: values, blank: true, below or above")
         return self
+
+    @property
+    def code(self) -> str:
+        """The reason as the ledger names it: its English words, else those of the first language."""
+        words = {"en": self.reason} if isinstance(self.reason, str) else self.reason
+        return words.get("en") or next(iter(words.values()))
 
 
 Statement = str | Words | None

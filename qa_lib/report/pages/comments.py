@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from qa_lib.report import charts_drivers, display
-from qa_lib.report.pages.drivers import attempt
 from qa_lib.report.pages.page import ReportPage
 from qa_lib.report.pages.voices import Voices, may_speak, shown_shares, shown_terms
 from qa_lib.study.study import Comment
@@ -49,8 +48,8 @@ def _heard(page: ReportPage, question: Comment, themes: Themes) -> Heard | None:
     needed = [name for name in (question.id, satisfaction, page.weights) if name]
     before = None if page.before is None or question.id not in page.before else page.before[needed]
     options = {"scale": page.instrument.scale_of(satisfaction)} if satisfaction else {}
-    result = attempt(
-        page, comments, page.data[needed], question.id, themes, satisfaction,
+    result = page.attempt(
+        comments, page.data[needed], question.id, themes, satisfaction,
         weights=page.weights, before=before, minimum=page.study.spec.minimum_cell, **options,
     )  # fmt: skip
     if result is None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -12,50 +9,10 @@ import pandas as pd
 from qa_lib.effects.prediction import CrossValidation, cross_validate
 from qa_lib.effects.priorities import Ipa, ipa
 from qa_lib.effects.regression import Drivers, drivers
-from qa_lib.errors import DataWarning, InadmissibleWarning, NotConvergedWarning, QaError, QaWarning
 from qa_lib.report import charts, charts_drivers, display
 from qa_lib.report.pages.page import ReportPage
 
 SIGNIFICANCE = 0.05
-_NOTICES = (NotConvergedWarning, InadmissibleWarning, DataWarning)
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """A result, the classes of the warnings it gave, and in English why there is none."""
-
-    result: Any
-    notices: tuple[str, ...]
-    reason: str = ""
-
-
-def noted(analysis: Callable, *arguments: object, **options: object) -> Noted:
-    """``analysis(*arguments, **options)`` with its warnings as keys of the catalogue, not as English sentences."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            result = analysis(*arguments, **options)
-        except QaError as error:
-            return Noted(None, (), str(error))
-    kinds = [next((k.__name__ for k in _NOTICES if issubclass(w.category, k)), "") for w in caught]
-    foreign = [w for w, kind in zip(caught, kinds, strict=True) if not issubclass(w.category, QaWarning)]
-    for warning in foreign:
-        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return Noted(result, tuple(dict.fromkeys(filter(None, kinds))))
-
-
-def attempt(page: ReportPage, analysis: Callable, *arguments: object, **options: object) -> Any:
-    """As ``page.attempt``, its cautions in the page's language."""
-    text = page.text
-    bound = hasattr(analysis, "__self__")  # of a result that is shared already
-    found = noted(analysis, *arguments, **options) if bound else page.attempt(noted, analysis, *arguments, **options)
-    if found.result is None:
-        reason = f" ({found.reason})" if text.lang == "en" else ""
-        display.paragraph(text("driver_not_computed") + reason, "caution")
-        return None
-    for kind in found.notices:
-        display.paragraph(text(f"notice_{kind}"), "caution")
-    return found.result
 
 
 def listing(page: ReportPage, rows: list[list[str]], columns: str, caption: str, text_columns: int = 1) -> None:
@@ -76,7 +33,7 @@ def model(page: ReportPage) -> Drivers | None:
     if len(page.dimensions) < 2:
         display.paragraph(page.text("one_dimension"), "note")
         return None
-    return attempt(page, drivers, page.model_data(), "satisfaction", list(page.dimensions), weights=weights_of(page))
+    return page.attempt(drivers, page.model_data(), "satisfaction", list(page.dimensions), weights=weights_of(page))
 
 
 def priorities(page: ReportPage, found: Drivers | None) -> None:
@@ -87,7 +44,7 @@ def priorities(page: ReportPage, found: Drivers | None) -> None:
     page.section("drivers_first")
     scores = page.scores(page.data)
     satisfaction = page.data[page.outcomes["satisfaction"]]
-    result = attempt(page, ipa, None, scores, outcome=satisfaction, weights=weights_of(page))
+    result = page.attempt(ipa, None, scores, outcome=satisfaction, weights=weights_of(page))
     if result is None:
         return
     names = {name: page.dimension_name(name) for name in scores}
@@ -249,7 +206,7 @@ def diagnostics(page: ReportPage, found: Drivers | None) -> None:
             text("source"): [source[: source.index(")") + 1] for source in checks["source"]],
         }
     )
-    display.table(rows, text("caption_diagnostics"))
+    display.table(rows, text("caption_diagnostics"), english=[text("source")])
 
 
 def prediction(page: ReportPage, found: Drivers | None) -> None:
@@ -259,11 +216,14 @@ def prediction(page: ReportPage, found: Drivers | None) -> None:
     text = page.text
     page.section("driver_prediction")
     data, terms = page.model_data(), list(page.dimensions)
-    result = attempt(page, cross_validate, data, "satisfaction", terms, weights=weights_of(page), folds=5, repeats=2)
+    result = page.attempt(cross_validate, data, "satisfaction", terms, weights=weights_of(page), folds=5, repeats=2)
     if result is None:
         return
     table = result.tidy()
     display.paragraph(text(_verdict_of_models(result)))
+    negative = [text(f"model_{term}") for term in table.loc[table["estimate"] < 0, "term"]]
+    if negative:
+        display.paragraph(text("predicts_worse_than_mean", models=text.join(negative)))
     rows = [
         [
             text(f"model_{row['term']}"),

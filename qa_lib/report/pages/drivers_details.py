@@ -12,7 +12,7 @@ from qa_lib.effects.regression import Drivers
 from qa_lib.effects.robustness import Robustness, robustness
 from qa_lib.effects.segments import OTHERS, DriverSegments, driver_segments
 from qa_lib.report import charts_drivers, display
-from qa_lib.report.pages.drivers import SIGNIFICANCE, attempt, listing, map_words, percents, ranked, weights_of
+from qa_lib.report.pages.drivers import SIGNIFICANCE, listing, map_words, percents, ranked, weights_of
 from qa_lib.report.pages.page import ReportPage
 from qa_lib.study.screening import screen
 
@@ -48,7 +48,7 @@ def _contrasts(page: ReportPage) -> PenaltyReward | None:
     data = page.scores(page.data).assign(satisfaction=page.data[page.outcomes["satisfaction"]])
     terms = list(page.dimensions)
     options = {"low": _LOW, "high": _HIGH, "scale": (0, 100), "weights": weights_of(page)}
-    return attempt(page, penalty_reward, data, "satisfaction", terms, **options)
+    return page.attempt(penalty_reward, data, "satisfaction", terms, **options)
 
 
 def _factor_sentences(page: ReportPage, contrasts: PenaltyReward) -> None:
@@ -83,7 +83,7 @@ def _kano(page: ReportPage) -> Kano | None:
         pd.DataFrame({pair.feature: page.data[getattr(pair, side)] for pair in pairs})
         for side in ("functional", "dysfunctional")
     ]
-    return attempt(page, kano, *sides, weights=weights_of(page))
+    return page.attempt(kano, *sides, weights=weights_of(page))
 
 
 def _kano_table(page: ReportPage, asked: Kano) -> None:
@@ -111,7 +111,7 @@ def items(page: ReportPage, found: Drivers | None) -> None:
     ratings = pd.DataFrame({item: _to_100(page, item) for item in page.items})
     satisfaction = page.data[page.outcomes["satisfaction"]]
     options = {"outcome": satisfaction, "weights": weights_of(page), "n_boot": _N_BOOT}
-    result = attempt(page, ipa, "relative_weight", ratings, **options)
+    result = page.attempt(ipa, "relative_weight", ratings, **options)
     if result is None:
         return
     chosen = result.places.sort_values("priority", ascending=False)
@@ -148,11 +148,14 @@ def segments(page: ReportPage, found: Drivers | None) -> None:
     """Does it depend on the branch, channel or language what matters: tests, and a picture where it does."""
     if found is None:
         return
-    results = {name: result for name in _segments_of(page) if (result := _segment(page, name)) is not None}
-    if not results:
+    candidates = _segments_of(page)
+    if not candidates:
         return
     text = page.text
     page.section("driver_segments")
+    results = {name: result for name in candidates if (result := _segment(page, name)) is not None}
+    if not results:
+        return
     p_values = [result.glance().loc[0, "p_value"] for result in results.values()]
     adjusted = dict(zip(results, holm(np.array(p_values)), strict=True))
     different = [name for name in results if adjusted[name] < SIGNIFICANCE]
@@ -176,7 +179,7 @@ def _segments_of(page: ReportPage) -> list[str]:
 
 
 def _segment(page: ReportPage, name: str) -> DriverSegments | None:
-    """None where fewer than two segments hold enough respondents, as said in ``_pooling`` of the others."""
+    """None, and said, where fewer than two groups of the segment hold enough respondents."""
     sizes = page.data[name].value_counts()
     enough = 10 * len(page.dimensions)
     if (sizes >= enough).sum() < 1 or (sizes >= enough).sum() + (sizes[sizes < enough].sum() >= enough) < 2:
@@ -185,7 +188,7 @@ def _segment(page: ReportPage, name: str) -> DriverSegments | None:
     columns = page.data[[*page.items, page.outcomes["satisfaction"]]]
     options = {"weights": weights_of(page), "n_boot": _N_BOOT}
     values = page.data[name].to_numpy(object)
-    return attempt(page, driver_segments, columns, page.outcomes["satisfaction"], page.dimensions, values, **options)
+    return page.attempt(driver_segments, columns, page.outcomes["satisfaction"], page.dimensions, values, **options)
 
 
 def _segment_name(page: ReportPage, name: str) -> str:
@@ -254,7 +257,7 @@ def robust(page: ReportPage, found: Drivers | None) -> None:
     outcome = page.outcomes["satisfaction"]
     needed = [*page.items, outcome, *(["weight"] if page.weights else [])]
     options = {"weights": page.weights, "flagged": flagged if flagged.any() else None}
-    result = attempt(page, robustness, page.data[needed], outcome, page.dimensions, **options)
+    result = page.attempt(robustness, page.data[needed], outcome, page.dimensions, **options)
     if result is None:
         return
     table, glance = result.tidy().sort_values("rank"), result.glance().loc[0]

@@ -7,7 +7,7 @@ import pandas as pd
 from qa_lib.effects.priorities import Ipa, ipa
 from qa_lib.effects.regression import Drivers
 from qa_lib.report import display
-from qa_lib.report.pages.drivers import attempt, listing, weights_of
+from qa_lib.report.pages.drivers import listing, weights_of
 from qa_lib.report.pages.page import ReportPage
 
 
@@ -20,7 +20,7 @@ def weighted_gaps(page: ReportPage, found: Drivers | None) -> None:
     page.section("driver_gaps")
     outcome = page.data[page.outcomes["satisfaction"]] if found is not None else None
     options = {"outcome": outcome, "expectation": expected, "weights": weights_of(page)}
-    result = attempt(page, ipa, stated, experienced, **options)
+    result = page.attempt(ipa, stated, experienced, **options)
     if result is None:
         return
     _gap_sentence(page, result)

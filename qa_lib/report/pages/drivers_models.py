@@ -8,7 +8,7 @@ from qa_lib.effects.latent import LatentDrivers, latent_drivers
 from qa_lib.effects.pls import PlsResult, pls
 from qa_lib.effects.regression import Drivers, drivers
 from qa_lib.report import charts_drivers, display
-from qa_lib.report.pages.drivers import SIGNIFICANCE, attempt, listing, percents, weights_of
+from qa_lib.report.pages.drivers import SIGNIFICANCE, listing, percents, weights_of
 from qa_lib.report.pages.page import ReportPage
 
 _LOYALTY = ("repurchase", "recommendation", "nps")
@@ -24,7 +24,7 @@ def top_box(page: ReportPage, found: Drivers | None) -> None:
     low, high = page.instrument.scale_of(page.outcomes["satisfaction"])
     cut = high - 1 if high - low > 1 else high
     options = {"model": "logit", "top_box": cut, "n_boot": 0, "weights": weights_of(page)}
-    result = attempt(page, drivers, page.model_data(), "satisfaction", list(page.dimensions), **options)
+    result = page.attempt(drivers, page.model_data(), "satisfaction", list(page.dimensions), **options)
     if result is None:
         return
     effects = result.marginal_effects.query("level == 1").set_index("term").sort_values("estimate", ascending=False)
@@ -73,7 +73,7 @@ def latent(page: ReportPage, found: Drivers | None) -> None:
     names = {name: page.dimension_name(name) for name in page.dimensions}
     names |= {name: outcome_name(page, name) for name in outcomes}
     items = [item for group in (*page.dimensions.values(), *outcomes.values()) for item in group]
-    result = attempt(page, latent_drivers, page.data[items], page.dimensions, outcomes, weights=weights_of(page))
+    result = page.attempt(latent_drivers, page.data[items], page.dimensions, outcomes, weights=weights_of(page))
     if result is None or not result.glance().loc[0, "converged"]:
         return
     for sentence in _latent_sentences(page, result, names):
@@ -153,7 +153,7 @@ def composite_model(page: ReportPage, found: Drivers | None) -> None:
         causes = [variable[name], *causes]
     items = [item for group in blocks.values() for item in group]
     syntax = "\n".join([*measured, *paths])
-    result = attempt(page, pls, syntax, page.data[items], n_boot=_N_BOOT, weights=weights_of(page))
+    result = page.attempt(pls, syntax, page.data[items], n_boot=_N_BOOT, weights=weights_of(page))
     if result is None:
         return
     names = {variable[name]: page.dimension_name(name) for name in page.dimensions}
@@ -167,7 +167,7 @@ def composite_model(page: ReportPage, found: Drivers | None) -> None:
 def _ipma(page: ReportPage, result: PlsResult, goal: str, names: dict[str, str], items: list[str]) -> None:
     text = page.text
     scale = {item: page.instrument.scale_of(item) for item in items}
-    found = attempt(page, result.ipma, goal, scale)
+    found = page.attempt(result.ipma, goal, scale)
     if found is None:
         return
     index = found.glance().loc[0]
@@ -215,7 +215,7 @@ def _quality(page: ReportPage, result: PlsResult, names: dict[str, str]) -> None
     display.paragraph(text("pls_explained", explained=text.join(parts), n=text.count(result.n)), "note")
     if page.weights:
         return
-    predicted = attempt(page, result.predict, repeats=2)
+    predicted = page.attempt(result.predict, repeats=2)
     if predicted is not None:
         glance = predicted.glance().loc[0]
         share = text.percent(glance["share_better_than_linear"])
@@ -224,7 +224,7 @@ def _quality(page: ReportPage, result: PlsResult, names: dict[str, str]) -> None
 
 
 def _redundancy(page: ReportPage, result: PlsResult, names: dict[str, str]) -> None:
-    text, hidden = page.text, attempt(page, result.blindfold)
+    text, hidden = page.text, page.attempt(result.blindfold)
     if hidden is None:
         return
     table = hidden.tidy()

@@ -123,6 +123,18 @@ def indicator_names(page: ReportPage) -> dict[str, str]:
     return names | {name: page.instrument.dimension_name(name, text.lang) for name in page.instrument.dimensions}
 
 
+def effect_words(page: ReportPage, indicator: str, effect: float) -> str:
+    """An effect in the indicator's own unit, and in points of 100 where that is an answer scale."""
+    text = page.text
+    items = page.instrument.dimensions.get(indicator, [page.instrument.outcomes.get(indicator, indicator)])
+    scales = {page.instrument.scale_of(item) for item in items if item in page.instrument.items}
+    if len(scales) != 1:
+        return text.signed(effect, 2)
+    low, high = scales.pop()
+    width = high if page.study.spec.index_mapping == "ratio" else high - low
+    return text("effect_in_points", amount=text.signed(effect, 2), points=text.signed(100 * effect / width))
+
+
 def _sentence(page: ReportPage, row, names: dict[str, str]) -> str:
     text = page.text
     if row.verdict == "too_early":
@@ -132,7 +144,7 @@ def _sentence(page: ReportPage, row, names: dict[str, str]) -> str:
         "action_sentence",
         action=row.term,
         indicator=names.get(row.indicator, row.indicator),
-        amount=text.signed(row.estimate, 2),
+        amount=effect_words(page, row.indicator, row.estimate),
         interval=text.interval(row.conf_low, row.conf_high, 2),
         expected=expected,
         design=text(f"design_{row.design}"),
@@ -163,7 +175,7 @@ def _effects_table(page: ReportPage, table: pd.DataFrame, names: dict[str, str])
             text("target_indicator"): [names.get(name, name) for name in table["indicator"]],
             text("pdca_before_after"): [pair(row.before, row.after) for row in table.itertuples()],
             text("pdca_comparison"): [pair(row.comparison_before, row.comparison_after) for row in table.itertuples()],
-            text("pdca_effect"): [text.signed(value, 2) for value in table["estimate"]],
+            text("pdca_effect"): [effect_words(page, row.indicator, row.estimate) for row in table.itertuples()],
             text("interval_95"): [
                 text.interval(*p, 2) for p in zip(table["conf_low"], table["conf_high"], strict=True)
             ],

@@ -69,7 +69,9 @@ def coefficients(page: ReportPage, result: Result | None) -> None:
     display.table(rows, text("caption_reliability"), text_columns=2, classes=classes)
     sources = judged.dropna(subset=["source"]).drop_duplicates("source")
     for row in sources.itertuples():
-        display.paragraph(text("threshold_source", term=text(f"reliability_{row.term}"), source=row.source), "note")
+        display.paragraph(
+            text("threshold_source", term=text(f"reliability_{row.term}"), source=row.source), "note", row.source
+        )
 
 
 def _dimension_name(page: ReportPage, dimension: str) -> str:

@@ -28,7 +28,7 @@ def flow(page: ReportPage) -> None:
     left_out = _left_out(page, answered.ledger)
     analysed = len(answered.data)
     steps = [(text("flow_received"), analysed + int(left_out.sum()))]
-    steps += [(_reason(page, reason), -int(count)) for reason, count in left_out.items()]
+    steps += [(page.reason(reason), -int(count)) for reason, count in left_out.items()]
     steps += [(text("flow_analysed"), analysed)]
     if page.segment:
         steps += [(text("flow_segment"), len(page.data))]
@@ -39,13 +39,9 @@ def flow(page: ReportPage) -> None:
 
 def _left_out(page: ReportPage, ledger: pd.DataFrame) -> pd.Series:
     """Responses left out, by reason; the other entries of the ledger concern cells."""
-    own = {rule.reason for rule in page.study.spec.exclude}
+    own = {rule.code for rule in page.study.spec.exclude}
     whole = ledger["reason"].isin(own) | ledger["reason"].str.match(r"flagged_|duplicate_respondent$")
     return ledger[whole].groupby("reason", sort=False)["count"].sum()
-
-
-def _reason(page: ReportPage, reason: str) -> str:
-    return page.text(f"reason_{reason}") if page.text.has(f"reason_{reason}") else reason
 
 
 def contact_rates(page: ReportPage) -> None:
@@ -134,7 +130,7 @@ def reporting_items(page: ReportPage, model: Drivers | None) -> None:
     """What JARS-Quant asks of regression and factor studies, filled from the study and this run."""
     text = page.text
     absent = 1 - page.data[page.items].notna().to_numpy().mean()
-    exclusions = [_reason(page, rule.reason) for rule in page.study.spec.exclude]
+    exclusions = [page.reason(rule.code) for rule in page.study.spec.exclude]
     values = {
         "eligibility": text.join(exclusions) if exclusions else text("no_exclusions"),
         "missing": text("jars_missing_text", share=text.percent(absent, 1)),
@@ -174,7 +170,7 @@ def thresholds(page: ReportPage) -> None:
         for criterion in page.study.criteria().by_measure.values()
     ]
     frame = pd.DataFrame(rows, columns=[text("measure"), text("threshold"), text("source")])
-    display.table(frame, text("caption_criteria"), text_columns=3)
+    display.table(frame, text("caption_criteria"), text_columns=3, english=[text("source")])
 
 
 def versions_and_inputs(page: ReportPage) -> None:

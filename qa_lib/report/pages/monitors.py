@@ -208,6 +208,6 @@ def next_plan(page: ReportPage, found: MonitoringPlan | None) -> None:
         display.table(
             pd.DataFrame(rows | {text("planned_contacts"): counts["n"].map(text.count)}), text("caption_plan_more"), 2
         )
-    display.paragraph(text("plan_note"), "note")
+    display.paragraph(text("plan_note"), "note", "qa plan STUDY --period PERIOD")
     if left_out := found.provenance.settings["retrain"]:
         display.paragraph(text("plan_retrain", monitors=text.join(left_out)), "note")

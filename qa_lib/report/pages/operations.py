@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from qa_lib.operations.kpi.completion import completion
-from qa_lib.operations.kpi.kpi_spec import Kpi
-from qa_lib.operations.kpis import Kpis, pareto
+from qa_lib.operations.kpi.kpi_spec import Kpi, KpiSpec
+from qa_lib.operations.kpis import Kpis, kpi_cases, pareto
 from qa_lib.report import charts_operations as charts
 from qa_lib.report import display
 from qa_lib.report.pages import records
-from qa_lib.report.pages.kpi_rows import Words, judged, previous_of, rows_of
+from qa_lib.report.pages.kpi_rows import Words, frequency, judged, previous_of, rows_of
 from qa_lib.report.pages.page import ReportPage
 from qa_lib.results import Provenance
 from qa_lib.tracking.control import control_chart
@@ -205,8 +207,10 @@ def _with_change(page, words: Words, rows: pd.DataFrame, changes: pd.DataFrame, 
             classes[place, table.shape[1] - 1] = "good" if improved else "bad"
 
 
-def time_to_resolve(page: ReportPage, found: Kpis | None, cases: pd.DataFrame | None, kpi: str) -> None:
-    """Durations with open cases counted, and the curve of one of them."""
+def time_to_resolve(
+    page: ReportPage, found: Kpis | None, tables: Mapping[str, pd.DataFrame], spec: KpiSpec | None, kpi: str
+) -> None:
+    """Durations with open cases counted, and the curve of one of them, if this study measures it."""
     if found is None:
         return
     text, words = page.text, Words(page, found.spec)
@@ -215,8 +219,10 @@ def time_to_resolve(page: ReportPage, found: Kpis | None, cases: pd.DataFrame | 
     if rows.empty:
         return
     page.section("time_to_resolve")
-    if cases is not None and kpi in rows.index:
-        _completion_chart(page, words, cases, kpi, rows.loc[kpi])
+    if kpi in rows.index:
+        cases = page.attempt(kpi_cases, tables, spec, kpi, period=frequency(page))
+        if cases is not None:
+            _completion_chart(page, words, cases, kpi, rows.loc[kpi])
     table = pd.DataFrame(
         {
             text("ops_kpi"): [words.name(name) for name in rows.index],

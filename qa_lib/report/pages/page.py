@@ -14,6 +14,7 @@ from qa_lib.effects.regression import Drivers, drivers
 from qa_lib.errors import ResponseError, StudyError
 from qa_lib.report import display
 from qa_lib.report.history import hidden_in, score_sums, scores_of
+from qa_lib.report.messages import Message, translated
 from qa_lib.report.shared import outcome
 from qa_lib.report.suppression import hidden_cells
 from qa_lib.report.text import Text
@@ -126,6 +127,13 @@ class ReportPage:
         column, _, value = self.segment.partition("=")
         return not column or value in map(str, self.shown_groups(column, period))
 
+    def reason(self, code: str) -> str:
+        """Why a cell was changed or a response left out, as the ledger or study.yaml names it."""
+        own = {rule.code: rule.reason for rule in self.study.spec.exclude if not isinstance(rule.reason, str)}
+        if code in own:
+            return self.text.of(own[code])
+        return self.text(f"reason_{code}") if self.text.has(f"reason_{code}") else code
+
     def scale_labels(self, item: str, levels: Sequence[int]) -> list[str]:
         """The words of an item's answers, the codes where the instrument gives none."""
         labels = self.instrument.scale_labels(item) or {}
@@ -210,11 +218,23 @@ class ReportPage:
         """
         found = outcome(analysis, arguments, options)
         if found.refusal is not None:
-            display.paragraph(self.text("cannot_compute", reason=found.refusal), "caution")
+            self._caution("cannot_compute", found.refusal)
             return None
         for message in found.cautions:
-            display.paragraph(self.text("warning", message=message), "caution")
+            self._caution("warning", message)
         return found.result
+
+    def _caution(self, key: str, message: Message) -> None:
+        said, original = translated(message, self.text, self._named)
+        display.paragraph(self.text(key, message=said), "caution")
+        if original:
+            display.original(original, self.text("original_message"))
+
+    def _named(self, word: str) -> str:
+        """The page's name of a dimension or outcome that a message names by its id."""
+        if word in self.instrument.dimensions:
+            return self.dimension_name(word)
+        return self.text(f"outcome_{word}") if word in self.instrument.outcomes else word
 
 
 def open_page(

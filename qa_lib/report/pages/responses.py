@@ -23,7 +23,7 @@ def who_answered(page: ReportPage, ledger: pd.DataFrame) -> None:
         display.paragraph(text("ledger_empty"))
         return
     summary = ledger.groupby("reason", sort=True)["count"].sum().sort_values(ascending=False)
-    reasons = [text(f"reason_{reason}") if text.has(f"reason_{reason}") else str(reason) for reason in summary.index]
+    reasons = [page.reason(reason) for reason in summary.index]
     display.table(
         pd.DataFrame({text("reason"): reasons, text("n_cells"): summary.map(text.count).to_numpy()}),
         text("caption_ledger"),

@@ -84,7 +84,7 @@ def _actions(page: ReportPage, table: pd.DataFrame) -> None:
                 action=row.term,
                 reason=text(f"reason_{row.reason}"),
                 indicator=names.get(row.indicator, row.indicator),
-                amount=text.signed(row.estimate, 2),
+                amount=improvement.effect_words(page, row.indicator, row.estimate),
                 interval=text.interval(row.conf_low, row.conf_high, 2),
                 verdict=text(f"action_{row.verdict}"),
             )
