@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
@@ -12,6 +13,7 @@ from pandas.testing import assert_frame_equal
 import qa_lib as qa
 from qa_lib.errors import ResponseError
 from qa_lib.study import partitions
+from qa_lib.sufficient import resample
 
 DEMO = Path(__file__).parents[1] / "data" / "raw" / "demo"
 
@@ -76,3 +78,17 @@ def test_only_a_changed_export_is_read_again(demo, large, monkeypatch) -> None:
 def test_a_period_without_responses_is_named(demo, large) -> None:
     with pytest.raises(ResponseError, match=r"no responses in 2031-01\. Periods with responses: 2026-08 to 2026-10"):
         qa.read_study(demo).responses("2031-01")
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.03])
+def test_resamples_of_many_respondents_spread_as_drawn_ones_do(monkeypatch, missing) -> None:
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((25_000, 3)) @ rng.standard_normal((3, 3))
+    x[rng.random(x.shape) < missing] = np.nan
+    means, covs = resample.bootstrap_moments(x, 800, 1)
+    monkeypatch.setattr(resample, "LARGE", len(x))
+    drawn_means, drawn_covs = resample.bootstrap_moments(x, 800, 1)
+    np.testing.assert_allclose(means.std(axis=0), drawn_means.std(axis=0), rtol=0.15)
+    np.testing.assert_allclose(covs.std(axis=0), drawn_covs.std(axis=0), rtol=0.15)
+    np.testing.assert_allclose(means.mean(axis=0), drawn_means.mean(axis=0), atol=0.002)
+    np.testing.assert_allclose(covs.mean(axis=0), drawn_covs.mean(axis=0), atol=0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,32 +32,32 @@ class ChiSquare:
         return float(chi2.sf(self.scaled, self.df)) if self.df > 0 else np.nan
 
 
-def case_scores(sample: Sample, at: Evaluation, g: int, center: bool = False, means: bool = True) -> np.ndarray:
-    """Gradient of every respondent's log-likelihood by the block's parameters, (n, k), weights included.
+def score_products(objective: Objective, at: Evaluation, center: bool = False) -> np.ndarray:
+    """First-order information per respondent, all groups (n_free × n_free).
 
-    ``center`` takes deviations from the sample's moments instead of the model's.
+    ``center`` takes deviations from the sample's moments instead of the model's, and scores about their mean.
     """
+    out = np.zeros((objective.n_free, objective.n_free))
+    for g, (block, sample, share) in enumerate(zip(objective.blocks, objective.samples, objective.shares, strict=True)):
+        scores = _case_scores(sample, at, g, center, objective.means)
+        out[np.ix_(block.free, block.free)] += share * meat(sample, scores, center)
+    return out
+
+
+def _case_scores(
+    sample: Sample, at: Evaluation, g: int, center: bool, means: bool
+) -> Callable[[int, np.ndarray], np.ndarray]:
+    """Gives the gradients of respondents' log-likelihoods by the block's parameters, for some rows of a pattern."""
     slope, by = at.slopes[g], at.tangents[g]
     location = at.implied[g].mean if means and not center else sample.mean
     reference = sample.cov if center else at.implied[g].cov
-    scores = np.zeros((len(sample.rows), by.left.shape[1]))
-    for j, weight in enumerate(slope.weight):
-        own = sample.pattern_of == j
-        z = np.where(sample.mask[j], sample.rows[own] - location, 0.0) @ weight
-        level = np.einsum("pk,pk->k", by.left, weight @ reference @ weight @ by.right)
-        scores[own] = z @ by.mean + (z @ by.left) * (z @ by.right) - level
-    return scores if sample.weights is None else scores * sample.weights[:, None]
+    levels = [np.einsum("pk,pk->k", by.left, weight @ reference @ weight @ by.right) for weight in slope.weight]
 
+    def scores(k: int, own: np.ndarray) -> np.ndarray:
+        z = np.where(sample.mask[k], sample.rows[own] - location, 0.0) @ slope.weight[k]
+        return z @ by.mean + (z @ by.left) * (z @ by.right) - levels[k]
 
-def score_products(objective: Objective, at: Evaluation, center: bool = False) -> np.ndarray:
-    """First-order information per respondent, all groups (n_free × n_free)."""
-    out = np.zeros((objective.n_free, objective.n_free))
-    for g, (block, sample, share) in enumerate(zip(objective.blocks, objective.samples, objective.shares, strict=True)):
-        scores = case_scores(sample, at, g, center, objective.means)
-        if center:
-            scores = scores - scores.mean(0)
-        out[np.ix_(block.free, block.free)] += share * meat(sample, scores)
-    return out
+    return scores
 
 
 def constrained_inverse(information: np.ndarray, mapping: np.ndarray) -> np.ndarray:

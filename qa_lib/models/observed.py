@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
@@ -14,6 +14,8 @@ import pandas as pd
 from qa_lib.errors import DataWarning, ModelError
 from qa_lib.models.patterns import distinct_patterns, embedded_inverse, moment_information, saturated_moments
 from qa_lib.sufficient.moments import Moments
+
+_BLOCK = 16_384
 
 
 @dataclass(frozen=True)
@@ -58,22 +60,46 @@ class Sample:
         weight, _ = embedded_inverse(self.cov, self.mask)
         i, j = np.tril_indices(len(self.cov))
         half = np.where(i == j, 0.5, 1.0)
-        scores = np.empty((len(self.rows), len(self.cov) + len(i)))
-        for k, (mask, w) in enumerate(zip(self.mask, weight, strict=True)):
-            own = self.pattern_of == k
-            z = np.where(mask, self.rows[own] - self.mean, 0.0) @ w
-            scores[own] = np.hstack([z, half * (z[:, i] * z[:, j] - w[i, j])])
-        return meat(self, scores if self.weights is None else scores * self.weights[:, None])
+
+        def scores(k: int, own: np.ndarray) -> np.ndarray:
+            z = np.where(self.mask[k], self.rows[own] - self.mean, 0.0) @ weight[k]
+            return np.hstack([z, half * (z[:, i] * z[:, j] - weight[k][i, j])])
+
+        return meat(self, scores)
 
 
-def meat(sample: Sample, scores: np.ndarray) -> np.ndarray:
+def rows_of_patterns(sample: Sample) -> Iterator[tuple[int, np.ndarray]]:
+    """Patterns and the places of at most ``_BLOCK`` of their rows at a time."""
+    order = np.argsort(sample.pattern_of, kind="stable")
+    ends = np.cumsum(np.bincount(sample.pattern_of, minlength=len(sample.mask)))
+    for k, own in enumerate(np.split(order, ends[:-1])):
+        for start in range(0, len(own), _BLOCK):
+            yield k, own[start : start + _BLOCK]
+
+
+def meat(sample: Sample, scores: Callable[[int, np.ndarray], np.ndarray], center: bool = False) -> np.ndarray:
     """Sum of products of scores per respondent, summed within clusters first (White 1980; Liang and Zeger 1986); for C
-    clusters times C/(C − 1)."""
+    clusters times C/(C − 1).
+
+    ``scores`` gives those of some rows (b,) of a pattern, (b, q), without weights: never all of them at once.
+    ``center`` takes them, unclustered, about their mean.
+    """
+    products, totals, total = 0.0, 0.0, 0.0
+    for k, own in rows_of_patterns(sample):
+        block = scores(k, own)
+        if sample.weights is not None:
+            block *= sample.weights[own, None]
+        if sample.clusters is None:
+            products, total = products + block.T @ block, total + block.sum(axis=0)
+            continue
+        if np.ndim(totals) == 0:
+            totals = np.zeros((sample.clusters.max() + 1, block.shape[1]))
+        np.add.at(totals, sample.clusters[own], block)
     if sample.clusters is not None:
-        totals = np.zeros((sample.clusters.max() + 1, scores.shape[1]))
-        np.add.at(totals, sample.clusters, scores)
-        scores = totals
-    return scores.T @ scores / sample.n * few_clusters(sample)
+        products = totals.T @ totals
+    elif center:
+        products = products - np.outer(total, total) / len(sample.rows)
+    return products / sample.n * few_clusters(sample)
 
 
 def few_clusters(sample: Sample) -> float:
@@ -129,7 +155,9 @@ def sample_from_rows(
     mask, pattern_of = (
         distinct_patterns(~np.isnan(rows)) if fiml else (np.ones((1, rows.shape[1]), bool), np.zeros(count, int))
     )
-    stats = [_moments(rows[pattern_of == j], w[pattern_of == j], mask[j]) for j in range(len(mask))]
+    order = np.argsort(pattern_of, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(pattern_of))[:-1]) if len(mask) > 1 else [slice(None)]
+    stats = [_moments(rows[own], w[own], mask[j]) for j, own in enumerate(parts)]
     pattern_n, means, covs = (np.array(part) for part in zip(*stats, strict=True))
     n = float(pattern_n.sum())
     if len(mask) == 1 and mask.all():

@@ -109,10 +109,15 @@ def _differs(given: pd.Series, right: list[str]) -> np.ndarray:
 
 def _duplicates(answered: np.ndarray) -> np.ndarray:
     """How many earlier rows have exactly the same answers, where at least ten differ among themselves."""
-    frame = pd.DataFrame(answered)
-    telling = (frame.notna().sum(axis=1) >= _DUPLICATE_ITEMS) & (frame.nunique(axis=1) > 2)
-    earlier = frame.groupby(list(frame.columns), dropna=False).cumcount() if frame.shape[1] else 0
-    return np.where(telling, earlier, 0).astype(float)
+    if not answered.size:
+        return np.zeros(len(answered))
+    missing = np.isnan(answered)
+    ordered = np.sort(answered, axis=1)  # missing answers last
+    distinct = (np.diff(ordered, axis=1) > 0).sum(axis=1) + 1
+    telling = ((~missing).sum(axis=1) >= _DUPLICATE_ITEMS) & (distinct > 2)
+    rows = np.ascontiguousarray(np.where(missing, np.inf, answered).astype(np.float32))
+    same = np.unique(rows.view(f"V{rows.itemsize * rows.shape[1]}").ravel(), return_inverse=True)[1]
+    return np.where(telling, pd.Series(same).groupby(same).cumcount(), 0).astype(float)
 
 
 def _flags(indices: pd.DataFrame, n_items: int, scale_range: float) -> pd.DataFrame:
