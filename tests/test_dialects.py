@@ -224,3 +224,10 @@ def test_dialects_have_names_of_their_own_and_plain_is_last():
     names = [dialect.name for dialect in DIALECTS]
     assert len(set(names)) == len(names)
     assert names[-1] == "plain"
+
+
+def test_decimal_commas_of_whole_answers(tmp_path):
+    table = rows()
+    with_commas = table.assign(Q1=[f"{code},0" for code in table["Q1"]], Q2=[f"{code},00" for code in table["Q2"]])
+    data = qa.read_study(small_study(tmp_path, {"a.csv": csv(with_commas, sep=";")})).responses().data
+    np.testing.assert_array_equal(data[["Q1", "Q2", "Q3"]], table[["Q1", "Q2", "Q3"]])

@@ -15,7 +15,7 @@ from qa_lib.study.instrument import Instrument, Item
 from qa_lib.study.ledger import LedgerBook
 
 UNKNOWN = "unknown"
-_WHOLE = re.compile(r"^(-?\d+)\.0+$")
+_WHOLE = re.compile(r"^(-?\d+)(?:\.0+|,00?)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def cell_text(value: object) -> str:
     """A cell as stripped text; whole numbers without a decimal part, missing cells as ``""``."""
     if isinstance(value, str):
         text = value.strip()
-        return _WHOLE.sub(r"\1", text) if text.endswith("0") and "." in text else text
+        return _WHOLE.sub(r"\1", text) if text.endswith("0") and ("." in text or "," in text) else text
     if value is None or value is pd.NA or value != value:
         return ""
     if isinstance(value, float | np.floating):
