@@ -88,9 +88,10 @@ def check(study: StudyFolder) -> None:
 
     from qa_lib.operations.checks import check_operations
     from qa_lib.study.study import check as find_problems
+    from qa_lib.voice.checks import check_themes
 
     found = qa_lib.read_study(study)
-    findings = pd.concat([find_problems(found), check_operations(found)], ignore_index=True)
+    findings = pd.concat([find_problems(found), check_operations(found), check_themes(found)], ignore_index=True)
     for finding in findings.itertuples():
         typer.echo(f"{finding.severity}: {finding.file}: {finding.where}: {finding.finding} {finding.advice}")
     if findings.empty:

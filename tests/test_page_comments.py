@@ -16,6 +16,7 @@ from qa_lib.report.pages import comments, front, open_page
 from qa_lib.report.pages.voices import Voices, shown_terms
 from qa_lib.report.plan import plan_pages
 from qa_lib.study.study import read_study
+from qa_lib.voice.checks import check_themes
 from qa_lib.voice.dictionary import themes_of
 
 MINIMUM = 10
@@ -192,6 +193,15 @@ def test_the_front_page_says_it_in_two_sentences(lang, shown):
     front.in_their_words(open_page(ROOT / "data" / "raw" / "demo", "2026-10", lang=lang))
     assert 1 <= len(shown["paragraphs"]) <= 2
     assert len(shown["headings"]) == 1
+
+
+def test_the_check_names_mistakes_of_the_themes(tmp_path):
+    path = study_of(tmp_path, SAID)
+    found = check_themes(read_study(path))
+    assert found["where"].tolist() == ["theme rude", "theme price"]  # of a dimension manner, which there is not
+    (path / "themes.yaml").write_text("themes: [{id: a}]", encoding="utf-8")
+    assert check_themes(read_study(path))["severity"].tolist() == ["error"]
+    assert check_themes(read_study(ROOT / "data" / "raw" / "demo")).empty
 
 
 # from end to end

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from qa_lib.report import charts_drivers, display
+from qa_lib.report.pages.drivers import SIGNIFICANCE
 from qa_lib.report.pages.page import ReportPage
 from qa_lib.report.pages.voices import Voices, may_speak, shown_shares, shown_terms
 from qa_lib.study.study import Comment
 from qa_lib.voice.comments import Comments, comments
 from qa_lib.voice.dictionary import Themes, themes_of
-from qa_lib.voice.pictures import mood_of
 from qa_lib.voice.quotes import quotes
 
 
@@ -115,25 +115,33 @@ def _titled(page: ReportPage, key: str, found: Sequence[Heard], heard: Heard) ->
 
 
 def sentences(page: ReportPage, heard: Heard, most: int = 3) -> list[str]:
-    """Themes whose commenters are less satisfied, the most mentioned first; else what is mentioned most."""
+    """What is mentioned most, and whose commenters are less satisfied: surely so first, themes before dimensions."""
     text, names, shares = page.text, names_of(page, heard.result), heard.rows("share")
-    difference = heard.rows("satisfaction_difference")
-    moods = mood_of(heard.result.table)
-    said = [
-        text(
-            "theme_less_satisfied" if moods.get(term) == "less_satisfied" else "theme_likely_less_satisfied",
-            theme=names[term],
-            share=text.percent(shares.loc[term, "estimate"]),
-            amount=text.number(-row["estimate"]),
-            interval=text.interval(-row["conf_high"], -row["conf_low"]),
-        )
-        for term, row in difference.iterrows()
-        if row["conf_high"] < 0
-    ]
     most_mentioned = shares["estimate"].dropna().head(3).items()
     top = [text("theme_share", theme=names[term], share=text.percent(share)) for term, share in most_mentioned]
     mentioned = [text("themes_most", themes=text.join(top))] if top else []
-    return [*mentioned, *said[:most]]
+    less = pd.concat([heard.rows("satisfaction_difference", level) for level in ("theme", "dimension")])
+    less = less[less["conf_high"] < 0]
+    sure = less["p_adjusted"] < SIGNIFICANCE
+    told = set(less.loc[sure & (less["level"] == "theme"), "dimension"])
+    rows = pd.concat(
+        [
+            less[sure & ~((less["level"] == "dimension") & less["dimension"].isin(told))],
+            less[~sure & (less["level"] == "theme")],
+        ]
+    )
+    return [*mentioned, *(_less_satisfied(page, heard, row, names) for _, row in rows.head(most).iterrows())]
+
+
+def _less_satisfied(page: ReportPage, heard: Heard, row: pd.Series, names: dict[str, str]) -> str:
+    text, share = page.text, heard.rows("share", row["level"]).loc[row.name, "estimate"]
+    return text(
+        "theme_less_satisfied" if row["p_adjusted"] < SIGNIFICANCE else "theme_likely_less_satisfied",
+        theme=names[row.name],
+        share=text.percent(share),
+        amount=text.number(-row["estimate"]),
+        interval=text.interval(-row["conf_high"], -row["conf_low"]),
+    )
 
 
 def _picture(page: ReportPage, heard: Heard, shares: pd.DataFrame) -> None:
@@ -159,7 +167,7 @@ def _tables(page: ReportPage, found: Sequence[Heard], heard: Heard, level: str) 
     _listing(page, mentions, columns, _caption(page, f"caption_{level}s", found, heard), 2 if level == "theme" else 1)
     if not heard.result.table["measure"].eq("satisfaction_difference").any():
         return
-    groups = shown_shares(page, heard.result, list(shares.index))
+    groups = {name: of for name, of in shown_shares(page, heard.result, list(shares.index)).items() if of}
     rows = [
         [
             names[term],
