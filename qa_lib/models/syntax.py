@@ -244,18 +244,22 @@ def _modifier(statement: _Statement, text: str, at: int) -> dict[str, tuple]:
         if not all(_is_number(element) for element in elements):
             statement.fail("start() needs numbers", at)
         return {"start": tuple(float(element) for element in elements)}
-    return {"label": tuple(element.strip("\"'") for element in elements)}
+    return {"label": _labels(statement, elements, at)}
 
 
 def _typed(statement: _Statement, elements: tuple[str, ...], at: int) -> dict[str, tuple]:
     """Numbers and NA fix or free; anything else must be labels."""
     if all(element == "NA" or _is_number(element) for element in elements):
         return {"fixed": tuple(float("nan") if element == "NA" else float(element) for element in elements)}
+    return {"label": _labels(statement, elements, at)}
+
+
+def _labels(statement: _Statement, elements: tuple[str, ...], at: int) -> tuple[str, ...]:
     labels = tuple(element.strip("\"'") for element in elements)
     for label in labels:
         if label not in {"", "NA"} and not _NAME.match(label):
             statement.fail(f"{label!r} is neither a number, NA nor a label", at)
-    return {"label": tuple("" if label == "NA" else label for label in labels)}
+    return tuple("" if label == "NA" else label for label in labels)
 
 
 def _is_number(text: str) -> bool:

@@ -184,7 +184,12 @@ def _latest(prepared: Mapping[str, pd.DataFrame], spec: KpiSpec) -> pd.Timestamp
         for column in {spec.tables[name].at, *spec.tables[name].times}
         if (name, column) not in promises and column in data
     ]
-    return max(moment for moment in moments if not pd.isna(moment))
+    dated = [moment for moment in moments if not pd.isna(moment)]
+    if not dated:
+        raise ResponseError(
+            f"{', '.join(prepared)}: no record has a time that can be read. Write times as 2026-10-31 09:00."
+        )
+    return max(dated)
 
 
 class _Records:

@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+_RUNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_workbook(path: str | Path, sheets: Mapping[str, pd.DataFrame]) -> Path:
     """Writes a sheet per table beside the place, then moves the file there.
 
-    Text is written as text: a name that begins with ``=``, ``+``, ``-`` or ``@`` stays what it is.
+    Text is written as text: a name that begins with ``=``, ``+``, ``-`` or ``@`` stays what it is;
+    control characters, which no workbook may hold, are left out.
     """
     path = Path(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".xlsx")
@@ -21,7 +25,7 @@ def write_workbook(path: str | Path, sheets: Mapping[str, pd.DataFrame]) -> Path
     try:
         with pd.ExcelWriter(name, engine="openpyxl") as book:
             for title, table in sheets.items():
-                table.to_excel(book, sheet_name=title, index=False)
+                table.map(_without_controls).to_excel(book, sheet_name=title, index=False)
                 _plain_text(book.sheets[title])
         Path(name).chmod(0o644)
         os.replace(name, path)
@@ -39,4 +43,8 @@ def _plain_text(sheet) -> None:
         for cell in column:
             if isinstance(cell.value, str):
                 cell.data_type = "s"
-                cell.quotePrefix = cell.value[:1] in "=+-@"
+                cell.quotePrefix = cell.value.startswith(_RUNS)
+
+
+def _without_controls(value: object) -> object:
+    return ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value

@@ -34,6 +34,7 @@ def _style() -> dict[str, object]:
     return {
         "font.family": [family, "DejaVu Sans"],
         "font.size": 10,
+        "text.parse_math": False,  # a name with two dollar signs is no formula
         "axes.unicode_minus": False,
         "axes.spines.top": False,
         "axes.spines.right": False,

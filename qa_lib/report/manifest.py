@@ -26,6 +26,7 @@ from qa_lib.errors import RenderError
 from qa_lib.report.files import write_whole
 from qa_lib.report.plan import Page
 from qa_lib.report.text import LANGUAGES
+from qa_lib.study.limits import plain
 from qa_lib.study.study import Study
 
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "scikit-learn", "matplotlib", "Babel")
@@ -183,7 +184,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def sources_of(study: Study, notebooks: Iterable[Path]) -> Sources:
     """Hashes of everything in the study's folder, of the library and of notebooks as they are now."""
-    files = {path.relative_to(study.path).as_posix(): path for path in study.path.rglob("*") if path.is_file()}
+    files = {plain(path.relative_to(study.path).as_posix()): path for path in study.path.rglob("*") if path.is_file()}
     inputs = {name: _file_digest(path) for name, path in sorted(files.items()) if not _hidden(name)}
     books = {path.name: _file_digest(path) for path in notebooks}
     library, versions = _library_digest(), _versions()

@@ -120,7 +120,9 @@ def _wanted(notebook: Path, study: Study, answered: bool) -> bool:
 def _file_name(value: str) -> str:
     """A segment's value as a folder name: safe everywhere, distinct for distinct values."""
     safe = re.sub(r"[^\w\-]+", "_", value)
-    return safe if safe == value else f"{safe[:60]}_{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    return (
+        safe if safe == value and len(value) <= 60 else f"{safe[:60]}_{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    )
 
 
 def links_of(pages: Sequence[Page], index: Path) -> dict[Page, list[dict[str, object]]]:

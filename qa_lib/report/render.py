@@ -21,6 +21,7 @@ from qa_lib.report.manifest import Manifest, Outcome, Sources, head_of, read_man
 from qa_lib.report.plan import Page, chosen_languages, links_of, plan_pages, reports_folder
 from qa_lib.report.text import LANGUAGES, Text, catalogue
 from qa_lib.study.dates import unit_of
+from qa_lib.study.schema import MAX_BYTES
 from qa_lib.study.study import Study, read_study
 
 _SAVE_EVERY_SECONDS = 30
@@ -170,7 +171,8 @@ def _remove_stale(task: _Task) -> bool:
 
 def _characters(study: Study) -> frozenset[str]:
     """Every Chinese character the catalogue or the study's own files can put on a page."""
-    own = (path.read_text(encoding="utf-8-sig") for path in sorted(study.path.rglob("*.yaml")))
+    files = (path for path in sorted(study.path.rglob("*.yaml")) if path.is_file() and path.stat().st_size <= MAX_BYTES)
+    own = (path.read_text(encoding="utf-8-sig", errors="ignore") for path in files)
     dates = Text("zh").period("2026-10-31")
     return cjk_characters([dates, *(words for entry in catalogue().values() for words in entry.values()), *own])
 

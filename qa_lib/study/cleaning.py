@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from qa_lib.study.files import Export
     from qa_lib.study.study import Exclusion, PeriodSource, Study, StudyFile
 
+_LONGEST_NAME = 200
 _STAMP = b"qa_lib.fingerprint"
 _NOT_OF_RESPONSES = {
     "title",
@@ -94,6 +95,7 @@ def build(study: Study) -> Responses:
 def settled(study: Study, data: pd.DataFrame, book: LedgerBook) -> pd.DataFrame:
     """One response each, without those the study leaves out, with the columns that stay."""
     spec = study.spec
+    data = _with_short_names(data, [segment.id for segment in spec.segments], book)
     data = _one_response_each(data, spec.duplicates, book)
     for rule in spec.exclude:
         data = _leave_out(data, _excluded(data, rule), rule.column, rule.code, book)
@@ -226,6 +228,15 @@ def _one_response_each(data: pd.DataFrame, duplicates: str, book: LedgerBook) ->
     named = data["respondent"].notna()
     again = named & data.duplicated(["respondent", "period"], keep=duplicates)
     return _leave_out(data, again, "respondent", "duplicate_respondent", book)
+
+
+def _with_short_names(data: pd.DataFrame, segments: list[str], book: LedgerBook) -> pd.DataFrame:
+    """A group's name stands in tables, figures and file names: a text of thousands of characters is none."""
+    for name in segments:
+        if name in data and (long := data[name].str.len() > _LONGEST_NAME).any():
+            _record(data[long].assign(**{name: data.loc[long, name].str[:_LONGEST_NAME]}), name, "too_long", book)
+            data = data.assign(**{name: data[name].mask(long, None)})
+    return data
 
 
 def _excluded(data: pd.DataFrame, rule: Exclusion) -> pd.Series:

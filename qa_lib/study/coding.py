@@ -95,7 +95,7 @@ def _decide(
     if (code := named.get(text, words.get(folded))) is not None:
         return float(code), "" if text == str(code) else "label_to_code"
     try:
-        number = float(text)
+        number = float(text.replace("_", "?"))  # Python reads 1_0 as ten
     except ValueError:
         return np.nan, UNKNOWN
     if scale[0] <= number <= scale[1] and number.is_integer():

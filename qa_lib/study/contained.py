@@ -12,7 +12,7 @@ import pandas as pd
 from openpyxl.reader.excel import ExcelReader
 
 from qa_lib.errors import QaError, ResponseError
-from qa_lib.study.limits import ADVICE, MAX_MEMORY, check_shape
+from qa_lib.study.limits import ADVICE, MAX_MEMORY, MAX_ROWS, check_shape
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,6 +99,7 @@ def whole_spss(path: Path, read: Callable, **options: object) -> tuple[pd.DataFr
     try:
         _, about = read(path, metadataonly=True, **options)
         check_shape(path, 0, about.number_columns)
+        _check_promise(path, about.number_rows or 0, about.number_columns)
         widths = [max(8, width) for width in about.variable_storage_width.values()]
         most = MAX_MEMORY // (sum(widths) + 60 * len(widths) + 1)
         table, about = read(path, row_limit=most + 1, **options)
@@ -111,6 +112,17 @@ def whole_spss(path: Path, read: Callable, **options: object) -> tuple[pd.DataFr
     if len(table) > most:
         raise ResponseError(f"{path} has more than {most:,} rows of {len(widths):,} columns. {ADVICE}")
     return table, about
+
+
+def _check_promise(path: Path, n_rows: int, n_columns: int) -> None:
+    """Room is made for as many rows as the header says: no more than the file can hold, a byte for a cell.
+
+    SPSS's compressed files have zlib's blocks, which unpack to 1032 times their size at most.
+    """
+    with path.open("rb") as stream:
+        packed = stream.read(4) == b"$FL3"
+    if n_rows * n_columns > path.stat().st_size * (1032 if packed else 1):
+        raise ResponseError(f"{path} says that it has {n_rows:,} rows, and is too small for them. Save it again.")
 
 
 def whole_parquet(path: Path) -> pd.DataFrame:
@@ -128,6 +140,8 @@ def parquet_blocks(path: Path, rows: int | None = None) -> Iterator[pd.DataFrame
 
     try:
         with pq.ParquetFile(path) as file:
+            if file.metadata.num_rows > MAX_ROWS:
+                raise ResponseError(f"{path} has {file.metadata.num_rows:,} rows; {MAX_ROWS:,} are read. {ADVICE}")
             check_shape(path, rows or file.metadata.num_rows, file.metadata.num_columns)
             if rows is None:
                 yield _frame(file.read(use_threads=False))
@@ -145,7 +159,7 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     import pyarrow as pa
 
     for place, column in enumerate(table.columns):
-        if pa.types.is_nested(column.type):
+        if pa.types.is_nested(column.type) or pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
             texts = [None if cell is None else str(cell) for cell in column.to_pylist()]
             table = table.set_column(place, table.schema.names[place], pa.array(texts, pa.string()))
     return table.to_pandas(ignore_metadata=True)

@@ -146,8 +146,14 @@ def _is_heading(record: Sequence[str]) -> bool:
 
 
 def _check_text(path: Path, text: str, delimiter: str) -> None:
-    """Every row will be as wide as the first: names of a thousand columns make a thousand cells of a blank line."""
+    """Every row will be as wide as the first: names of a thousand columns make a thousand cells of a blank line.
+
+    A NUL would end its cell, and hide what follows.
+    """
     first = min((place for place in (text.find("\n"), text.find("\r")) if place > 0), default=len(text))
+    if (place := text.find("\0")) >= 0:
+        line = text.count("\n", 0, place) + 1
+        raise ResponseError(f"{path} holds a NUL character in line {line}: it is damaged. Export it again.")
     check_shape(path, max(text.count("\n"), text.count("\r")), text.count(delimiter, 0, first) + 1)
 
 
@@ -176,7 +182,8 @@ def decode(path: Path, encoding: str | None = None) -> str:
             return _decoded(raw, marked, path)
     if b"\x00" in raw[:_SAMPLE]:
         even, odd = raw[:_SAMPLE:2].count(0), raw[1:_SAMPLE:2].count(0)
-        return _decoded(raw, "utf-16-be" if even > odd else "utf-16-le", path)
+        if even + odd > len(raw[:_SAMPLE]) / 50:  # every separator and digit has one
+            return _decoded(raw, "utf-16-be" if even > odd else "utf-16-le", path)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from qa_lib.study.privacy import redacted
 
+_LONGEST = 1000
 COLUMNS = ["file", "row", "column", "before", "after", "reason", "count"]
 
 
@@ -44,4 +45,9 @@ class LedgerBook:
 def _shown(value: object) -> str:
     if value is None or value is pd.NA or value != value:
         return ""
-    return redacted(f"{value:.15g}" if isinstance(value, float) else str(value))
+    text = f"{value:.15g}" if isinstance(value, float) else str(value)
+    if len(text) <= _LONGEST:
+        return redacted(text)
+    return (
+        f"{redacted(text[: 2 * _LONGEST])[:_LONGEST]}…"  # the export has the rest; nothing is cut before it is redacted
+    )

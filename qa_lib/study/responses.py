@@ -362,7 +362,7 @@ def _weights(texts: pd.Series, place: Place) -> pd.Series:
     weight = pd.to_numeric(texts.str.replace(",", ".", regex=False), errors="coerce").astype(float)
     if (bad := weight.isna() | (weight < 0) | np.isinf(weight) | personal_cells(texts)).any():
         row = int(np.flatnonzero(bad)[0])
-        found = "blank" if pd.isna(texts.iloc[row]) else repr(redacted(texts.iloc[row]))
+        found = "blank" if pd.isna(texts.iloc[row]) else repr(redacted(texts.iloc[row][:40]))
         raise ResponseError(f"{place.file}, row {place.rows[row]}, weight: {found} is not a number of zero or more.")
     return weight
 

@@ -20,6 +20,7 @@ from qa_lib.study.dates import unit_of
 from qa_lib.study.files import SUFFIXES, read_table
 from qa_lib.study.instrument import Identifier, Instrument, Words, read_instrument
 from qa_lib.study.kept import kept
+from qa_lib.study.limits import plain
 from qa_lib.study.privacy import personal_column, without_personal
 from qa_lib.study.responses import Responses, comparable
 from qa_lib.study.schema import Record, load_yaml, validate
@@ -33,6 +34,7 @@ _FINDING = ["severity", "file", "where", "finding", "advice"]
 _RECORDS = ("tickets", "calls", "complaints", "customers", "outages", "facilities", "monitoring")
 _PERSONAL_ADVICE = "It is hashed when read. Leave it out of the file, or declare it in study.yaml: 'personal: [{}.{}]'."
 _SCALE_ADVICE = "Compare the scale in instrument.yaml; a code for no answer belongs to missing_codes."
+_REPEATED_CHOICE = re.compile(r"\([^()]*[*+{|][^()]*\)[*+{]")
 Columns = Annotated[list[str], BeforeValidator(lambda names: names if isinstance(names, list) else [names])]
 """The name of a column, or several where it drifts from file to file."""
 
@@ -56,6 +58,10 @@ class PeriodSource(Record):
         if self.value is not None:
             _checked_period(self.value)
         if self.file_pattern is not None:
+            if len(self.file_pattern) > 200 or _REPEATED_CHOICE.search(self.file_pattern):
+                raise ValueError(
+                    "file_pattern repeats a group that itself repeats or chooses; that could take for ever"
+                )
             try:
                 groups = re.compile(self.file_pattern).groups
             except re.error as error:
@@ -354,7 +360,7 @@ def read_study(path: str | Path) -> Study:
     Raises ``StudyError`` when the folder or a file is absent, and, like ``InstrumentError``, with every mistake by
     file and key.
     """
-    path = Path(path).resolve()
+    path = _folder(path)
     if not path.is_dir():
         beside = sorted(entry.name for entry in path.parent.iterdir() if entry.is_dir()) if path.parent.is_dir() else []
         hint = f"In {path.parent} there are: {', '.join(beside)}." if beside else "Create it, with a study.yaml."
@@ -362,6 +368,19 @@ def read_study(path: str | Path) -> Study:
     file = path / "study.yaml"
     spec = validate(StudyFile, load_yaml(file, StudyError), file, StudyError)
     return Study(path, spec, read_instrument(path / "instrument.yaml"))
+
+
+def _folder(path: str | Path) -> Path:
+    try:
+        whole = Path(path).resolve()
+        whole.is_dir()
+        str(whole).encode()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL or half a character, links in a circle
+        reason = getattr(error, "strerror", None) or error
+        raise StudyError(
+            f"{plain(path)[:200]} can be no study folder: {reason}. Name a folder with a study.yaml."
+        ) from None
+    return whole
 
 
 def check(study: Study) -> pd.DataFrame:
