@@ -13,6 +13,7 @@ import yaml
 from qa_lib.drafting_columns import Column, Scale, answer_scales, is_ambiguous, language_of
 from qa_lib.drafting_questions import asked
 from qa_lib.study.dates import month_first
+from qa_lib.study.limits import without_controls
 from qa_lib.study.study import GUESS
 
 if TYPE_CHECKING:
@@ -175,8 +176,21 @@ def _flow(value: object) -> str:
     """A value as YAML on one line, in which every text is quoted."""
     return (
         yaml.safe_dump(
-            value, default_flow_style=True, allow_unicode=True, width=float("inf"), sort_keys=False, default_style=None
+            _without_controls(value),
+            default_flow_style=True,
+            allow_unicode=True,
+            width=float("inf"),
+            sort_keys=False,
+            default_style=None,
         )
         .removesuffix("\n...\n")
         .strip()
     )
+
+
+def _without_controls(value: object) -> object:
+    if isinstance(value, dict):
+        return {_without_controls(key): _without_controls(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_controls(part) for part in value]
+    return without_controls(value) if isinstance(value, str) else value

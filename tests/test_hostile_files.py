@@ -25,7 +25,7 @@ from qa_lib.errors import QaError, ResponseError
 from qa_lib.study.files import read_export
 
 ROOT = Path(__file__).parent.parent
-LIMIT_MB, SECONDS = 1500, 120  # far above what is needed (the imports take 700 MB of addresses), far below a disaster
+LIMIT_MB, SECONDS = 3000, 300  # far above what is needed (the imports take 700 MB of addresses), far below a disaster
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and limits of POSIX")
 
 
@@ -263,7 +263,7 @@ def test_cells_of_megabytes_are_refused_or_noted(tmp_path):
 @posix
 @pytest.mark.parametrize("columns", [100_001, 2_000_000])
 def test_a_line_of_names_alone_can_fill_no_memory(tmp_path, columns):
-    study = small_study(tmp_path, {"a.csv": b"," * columns + b"\n" * 1000})
+    study = small_study(tmp_path, {"a.csv": b"a," * columns + b"\n" * 1000})
     assert f"has {columns + 1:,} columns; 100,000 are allowed" in in_a_small_process(READ, study)
 
 
@@ -307,6 +307,7 @@ def test_a_cell_is_an_answer_a_ledger_line_or_an_error(tmp_path, cell, reason):
     assert answer == 5 or (np.isnan(answer) and (reason or not cell.strip()))
 
 
+@pytest.mark.filterwarnings("ignore::qa_lib.errors.DataWarning")  # a column of fives never varies
 def test_columns_of_every_type_are_answers_or_refused(tmp_path):
     moments = pd.to_datetime(["2026-10-01"] * 12)
     for column in (

@@ -16,7 +16,7 @@ from charset_normalizer import from_bytes
 
 from qa_lib.errors import ResponseError
 from qa_lib.study.headers import distinct
-from qa_lib.study.limits import MAX_BYTES, check_shape, regular_file
+from qa_lib.study.limits import MAX_BYTES, check_shape, regular_file, without_controls
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".sav", ".zsav", ".dta", ".parquet")
 _EAST_ASIAN = ("GB18030", "CP949")
@@ -64,7 +64,7 @@ def read_export(path: Path, encoding: str | None = None) -> Export:
 
 def _named(export: Export) -> Export:
     """The export with distinct names, without columns that have neither name nor cells."""
-    headers = [str(name).strip().lstrip("\ufeff") for name in export.table.columns]
+    headers = [without_controls(str(name)).strip().lstrip("\ufeff") for name in export.table.columns]
     named = [bool(name) or not _is_blank(export.table.iloc[:, place]) for place, name in enumerate(headers)]
     table = export.table if all(named) else export.table.loc[:, named]
     headers = [name for name, keep in zip(headers, named, strict=True) if keep]

@@ -6,6 +6,7 @@ beforehand what is to come.
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 from unicodedata import category
@@ -17,6 +18,7 @@ MAX_ROWS = 100_000_000
 MAX_COLUMNS = 100_000
 MAX_CELLS = 400_000_000
 MAX_MEMORY = 8_000_000_000
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 ADVICE = "Export the survey's own columns only, split the file by month, or save it as parquet."
 
 
@@ -50,6 +52,11 @@ def plain(text: object) -> str:
         ascii(character)[1:-1] if category(character)[0] == "C" and character not in "\n\t" else character
         for character in str(text)
     )
+
+
+def without_controls(text: str) -> str:
+    """A text without control characters, which neither YAML nor XML may hold; tabs and line ends stay."""
+    return CONTROLS.sub("", text)
 
 
 def check_shape(path: Path, n_rows: int, n_columns: int) -> None:

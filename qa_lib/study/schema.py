@@ -11,13 +11,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from qa_lib.errors import QaError
-from qa_lib.study.limits import regular_file
+from qa_lib.study.limits import CONTROLS, regular_file
 
 MAX_BYTES = 2_000_000
 MAX_DEPTH = 50
 _MISTAKES_SHOWN = 20
 _CHARACTERS_SHOWN = 80
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 Model = TypeVar("Model", bound="Record")
 
 
@@ -64,7 +63,7 @@ class _PlainLoader(yaml.SafeLoader):
             return f"tags ({_short(event.tag)}) are not allowed"
         if self._depth >= MAX_DEPTH:
             return f"nested deeper than {MAX_DEPTH} levels"
-        if isinstance(event, yaml.ScalarEvent) and (found := _UNPRINTABLE.search(event.value)):
+        if isinstance(event, yaml.ScalarEvent) and (found := CONTROLS.search(event.value)):
             return f"the character {found.group()!r} is not allowed in a text"
         return ""
 
