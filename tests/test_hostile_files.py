@@ -237,13 +237,6 @@ READ = """
 
 
 @posix
-def test_fifty_thousand_columns_are_left_out_line_by_line(tmp_path):
-    wide = pd.concat([rows(), pd.DataFrame(7, index=range(12), columns=[f"x{i}" for i in range(50_000)])], axis=1)
-    study = small_study(tmp_path, {"a.csv": csv(wide)})
-    assert in_a_small_process(READ, study).startswith("12 {'not_named': 50000")
-
-
-@posix
 def test_cells_of_megabytes_are_refused_or_noted(tmp_path):
     table = rows().assign(branch="North")
     table.loc[0, "branch"] = "@" + "1" * 3_000_000
