@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.study.cleaning import in_period
-from qa_lib.study.dates import span, unit_of
+from qa_lib.study.dates import labels, parse_dates, span, unit_of
 
 _LARGEST_SYSTEM = 1500
 Cell = tuple[Hashable, ...]
@@ -31,6 +31,12 @@ def hidden_groups(data: pd.DataFrame, column: str, period: str, minimum: int) ->
     ['b', 'c']
     """
     return hidden_of_counts(_counts(data, column, period), period, minimum)
+
+
+def dated(records: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Operations records as the functions above take responses: ``date`` and ``period`` from their own date column."""
+    when = parse_dates(records[column])
+    return records.assign(date=when, period=labels(when, "month"))
 
 
 def hidden_of_counts(counts: Mapping[str, pd.Series], period: str, minimum: int) -> set[Hashable]:

@@ -16,6 +16,7 @@ from qa_lib.report import charts_operations as drawings
 from qa_lib.report.pages import records
 from qa_lib.report.pages.kpi_rows import Words
 from qa_lib.report.pages.page import ReportPage, interval_columns
+from qa_lib.report.suppression import dated, hidden_groups
 from qa_lib.study.study import Segment
 from qa_lib.tracking.composite import Composite, composite
 from qa_lib.tracking.league import LeagueTable, league_table
@@ -51,9 +52,11 @@ def compared(page: ReportPage, tables: dict[str, pd.DataFrame], spec: KpiSpec | 
         if cases is not None and column in cases:
             name = page.text("league_kept", kpi=page.text.of(kpi.name, kpi.id))
             cases = cases.astype({"met": float})
-            found = page.attempt(league_table, cases, column, "met", minimum_cell=minimum)
-            _league(page, _units(page, segment), found, name)
-    _agents(page, tables, spec)
+            hidden = hidden_units(page, cases, column, _date_of(spec, kpi))
+            kept = cases[~cases[column].isin(hidden)]
+            found = page.attempt(league_table, kept, column, "met", minimum_cell=minimum)
+            _league(page, _units(page, segment), found, name, len(hidden))
+    _agents(page, tables, spec, column)
     root = system(page)
     if root is not None and len(page.data):
         found = page.attempt(kpis, tables, _only(spec, root.leaves()), by=column, period=page.period)
@@ -62,7 +65,26 @@ def compared(page: ReportPage, tables: dict[str, pd.DataFrame], spec: KpiSpec | 
             _system(page, segment, page.attempt(composite, spec=root, **indicator_values(page, root, segment, found)))
 
 
-def _agents(page: ReportPage, tables: dict[str, pd.DataFrame], spec: KpiSpec | None) -> None:
+def hidden_units(page: ReportPage, cases: pd.DataFrame, column: str, at: str, within: str = "") -> set:
+    """The units whose cases may not be shown: too few of them, or what would give these away.
+
+    ``within`` names the larger units whose own numbers are shown, too: they must not give away what is in them.
+    """
+    found, minimum = dated(cases, at), page.study.spec.minimum_cell
+    if within not in cases:
+        return hidden_groups(found, column, page.period, minimum)
+    hidden = hidden_groups(found, within, page.period, minimum)
+    parts = {group: part for group, part in found.groupby(within)}
+    own = [set(parts[group][column]) for group in hidden if group in parts]
+    own += [hidden_groups(part, column, page.period, minimum) for part in parts.values()]
+    return set().union(*own)
+
+
+def _date_of(spec: KpiSpec | None, kpi: Kpi) -> str:
+    return read_kpi_spec(spec).tables[kpi.table].at
+
+
+def _agents(page: ReportPage, tables: dict[str, pd.DataFrame], spec: KpiSpec | None, column: str) -> None:
     """League tables of agents on the watched KPIs, where records name who did the work."""
     for kpi in watched(spec, tables):
         if AGENT not in tables[kpi.table]:
@@ -71,12 +93,15 @@ def _agents(page: ReportPage, tables: dict[str, pd.DataFrame], spec: KpiSpec | N
         if cases is None or AGENT not in cases:
             continue
         cases = cases.astype({"met": float})
-        found = page.attempt(league_table, cases, AGENT, "met", minimum_cell=page.study.spec.minimum_cell)
+        hidden = hidden_units(page, cases, AGENT, _date_of(spec, kpi), within=column)
+        kept = cases[~cases[AGENT].isin(hidden)]
+        found = page.attempt(league_table, kept, AGENT, "met", minimum_cell=page.study.spec.minimum_cell)
         _league(
             page,
             Units(page.text("mon_agent"), str),
             found,
             page.text("league_kept", kpi=page.text.of(kpi.name, kpi.id)),
+            len(hidden),
         )
 
 
@@ -114,10 +139,10 @@ def _units(page: ReportPage, segment: Segment) -> Units:
     return Units(page.text.of(segment.name, segment.id), lambda value: page.segment_label(segment.id, value))
 
 
-def _league(page: ReportPage, units: Units, found: LeagueTable | None, share: str = "") -> None:
+def _league(page: ReportPage, units: Units, found: LeagueTable | None, share: str = "", n_hidden: int = 0) -> None:
     """Shrunken means with intervals and rank intervals, whether units differ at all, and what is hidden.
 
-    ``share`` names a share of cases (0–1); else the survey's index is shown.
+    ``share`` names a share of cases (0–1); else the survey's index is shown. ``n_hidden`` units were left out before.
     """
     if found is None:
         return
@@ -148,8 +173,8 @@ def _league(page: ReportPage, units: Units, found: LeagueTable | None, share: st
         }
     )
     display.table(rows, text("caption_league", **what))
-    if found.hidden:
-        display.paragraph(text("hidden_small", n=len(found.hidden), minimum=found.minimum_cell), "note")
+    if n_hidden := n_hidden + len(found.hidden):
+        display.paragraph(text("hidden_small", n=n_hidden, minimum=found.minimum_cell), "note")
 
 
 def _rank_intervals(page: ReportPage, table: pd.DataFrame) -> list[str]:

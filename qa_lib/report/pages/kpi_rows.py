@@ -5,12 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from qa_lib.operations.kpi.kpi_spec import Kpi, KpiSpec, read_kpi_spec
-from qa_lib.operations.kpis import Kpis
+from qa_lib.operations.kpis import Kpis, kpis
 from qa_lib.report.pages import records
 from qa_lib.report.pages.page import ReportPage
+from qa_lib.report.suppression import hidden_of_counts, parts_of
 from qa_lib.study.dates import parse_dates, span, unit_of
 
 _FREQUENCIES = {"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}
+_OF_TIME = {"throughput", "downtime", "availability"}  # their n counts hours or facilities, not cases
 
 
 def spec_of(page: ReportPage) -> KpiSpec | None:
@@ -47,10 +49,46 @@ def all_tables(page: ReportPage, spec: KpiSpec | None) -> dict[str, pd.DataFrame
 
 def rows_of(page: ReportPage, found: Kpis, period: str | None = None) -> pd.DataFrame:
     """The KPIs of one period, a row per KPI in the order of the spec, its id as index."""
-    table = found.tidy()
+    table = shown(page, found)
     order = [kpi.id for kpi in found.spec.kpis]
-    table = table[(table["period"] == (period or page.period)) & table["n"].gt(0)].set_index("term")
+    table = table[table["period"] == (period or page.period)].set_index("term")
     return table.loc[[name for name in order if name in table.index]]
+
+
+def shown(page: ReportPage, found: Kpis) -> pd.DataFrame:
+    """The rows of KPIs that may be shown, of all periods: of enough cases, and none that gives a smaller unit away."""
+    table, minimum = found.tidy(), page.study.spec.minimum_cell
+    of_time = {kpi.id for kpi in found.spec.kpis if kpi.kind in _OF_TIME}
+    enough = table["n"].ge(minimum) | table["term"].isin(of_time) & table["n"].gt(0)
+    return table[enough & ~_gives_away(page, found, table)].reset_index(drop=True)
+
+
+def _gives_away(page: ReportPage, found: Kpis, table: pd.DataFrame) -> pd.Series:
+    """On a page of one unit: the rows that, with those of everyone and of the other units, give away a small unit."""
+    column, _, value = page.segment.partition("=")
+    everyone, minimum = all_tables(page, found.spec), page.study.spec.minimum_cell
+    if not any(records.knows_segment(page, part) for part in everyone.values()):
+        return pd.Series(False, index=table.index)
+    counts = {}
+    for unit in sorted({unit_of(part) for part in _within(page.period)}, key=list(_FREQUENCIES).index):
+        split = page.attempt(kpis, everyone, found.spec, by=column, period=_FREQUENCIES[unit])
+        if split is None:  # what cannot be checked is not shown
+            return pd.Series(True, index=table.index)
+        rows = split.tidy().query("n > 0")
+        counts |= {key: part.set_index(column)["n"] for key, part in rows.groupby(["term", "period"])}
+
+    def hidden(term: str, period: str) -> bool:
+        of_term = {name: counts[term, name] for name in _within(period) if (term, name) in counts}
+        return period in of_term and value in map(str, hidden_of_counts(of_term, period, minimum))
+
+    return pd.Series(
+        [hidden(*key) for key in zip(table["term"], table["period"], strict=True)], table.index, dtype=bool
+    )
+
+
+def _within(period: str) -> list[str]:
+    """The parts of a period, every part before its whole, and the period itself."""
+    return [*(name for part in parts_of(period) for name in _within(part)), period]
 
 
 def previous_of(page: ReportPage, found: Kpis) -> str | None:

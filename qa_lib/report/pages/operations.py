@@ -13,7 +13,7 @@ from qa_lib.operations.kpis import Kpis, kpi_cases, pareto
 from qa_lib.report import charts_operations as charts
 from qa_lib.report import display
 from qa_lib.report.pages import records
-from qa_lib.report.pages.kpi_rows import Words, frequency, judged, previous_of, rows_of
+from qa_lib.report.pages.kpi_rows import Words, frequency, judged, previous_of, rows_of, shown
 from qa_lib.report.pages.page import ReportPage
 from qa_lib.results import Provenance
 from qa_lib.tracking.control import control_chart
@@ -338,16 +338,16 @@ def over_time(page: ReportPage, found: Kpis | None) -> None:
     text, words = page.text, Words(page, found.spec)
     now = rows_of(page, found)
     watched = [kpi for kpi in now.index if words.kpis[kpi].alert is not None or now.loc[kpi, "verdict"] == "not_met"]
-    history = found.tidy()
+    history = shown(page, found)
     history = history[history["period"] <= page.period]
-    shown = 0
+    drawn = 0
     for kpi in watched:
-        rows = history[(history["term"] == kpi) & history["n"].gt(0)].sort_values("period")
-        if shown < _CHARTS and len(rows) >= _SHORTEST_HISTORY:
-            if not shown:
+        rows = history[history["term"] == kpi].sort_values("period")
+        if drawn < _CHARTS and len(rows) >= _SHORTEST_HISTORY:
+            if not drawn:
                 page.section("control_charts")
                 display.paragraph(text("control_note"), "note")
-            shown += _control_chart(page, words, kpi, rows)
+            drawn += _control_chart(page, words, kpi, rows)
 
 
 def _control_chart(page: ReportPage, words: Words, kpi: str, rows: pd.DataFrame) -> bool:
