@@ -19,6 +19,9 @@ from qa_lib.results import Provenance, Result
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+LOG_RATIOS = (-17.0, 8.0)
+"""Where log θ is searched for: beyond it a factor is nothing, or everything, and exp leaves the numbers' range."""
+
 
 @dataclass(frozen=True, slots=True)
 class Consistency(Result):
@@ -101,8 +104,8 @@ def consistency(records: pd.DataFrame, value: str, factors: Sequence[str], conf_
     [['agent', 3], ['residual', 24]]
     """
     y, codes = _arrays(records, value, factors)
-    mean, k = y.mean(), len(factors)
-    model = _Crossed(y - mean, codes)
+    mean, unit, k = y.mean(), y.std(), len(factors)
+    model = _Crossed((y - mean) / unit, codes)
     theta, converged = _minimum(model.reml, np.full(k, 0.3))
     if not converged:
         warnings.warn(
@@ -117,10 +120,10 @@ def consistency(records: pd.DataFrame, value: str, factors: Sequence[str], conf_
     table = pd.DataFrame(
         {
             "term": [*factors, "residual"],
-            "estimate": np.sqrt(variance),
-            "conf_low": [low for low, _ in sds],
-            "conf_high": [high for _, high in sds],
-            "variance": variance,
+            "estimate": unit * np.sqrt(variance),
+            "conf_low": [unit * low for low, _ in sds],
+            "conf_high": [unit * high for _, high in sds],
+            "variance": unit**2 * variance,
             "share": variance / variance.sum(),
             "share_low": [low for low, _ in shares],
             "share_high": [high for _, high in shares],
@@ -128,7 +131,7 @@ def consistency(records: pd.DataFrame, value: str, factors: Sequence[str], conf_
         }
     )
     settings = {"value": value, "factors": list(factors), "conf_level": conf_level}
-    return Consistency(table, float(mean + mu), converged, Provenance("consistency", model.n, settings))
+    return Consistency(table, float(mean + unit * mu), converged, Provenance("consistency", model.n, settings))
 
 
 def _arrays(records: pd.DataFrame, value: str, factors: Sequence[str]) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -170,7 +173,11 @@ def _sd_bounds(model: _Crossed, place: int, best: np.ndarray, level: float) -> t
             return _without(model, place, best) - level
         start = np.where(np.arange(len(best)) == place, np.log(sd / sigma), np.log(np.maximum(best, 1e-3)))
         found = minimize(
-            lambda log: model.ml_given(np.exp(log), place, sd), start, method="BFGS", options={"gtol": 1e-4}
+            lambda log: model.ml_given(np.exp(log), place, sd),
+            np.clip(start, *LOG_RATIOS),
+            method="L-BFGS-B",
+            bounds=[LOG_RATIOS] * len(best),
+            options={"ftol": 1e-12, "gtol": 1e-5},
         )
         return found.fun - level
 
@@ -210,7 +217,7 @@ def _without(model: _Crossed, place: int, best: np.ndarray) -> float:
 def _crossings(above: Callable[[float], float], estimate: float, step: float, limit: float) -> tuple[float, float]:
     """Where a function that is negative at the estimate crosses zero below (or 0) and above it (or the limit)."""
     estimate = max(estimate, 1e-6)
-    low = 0.0 if above(0.0) < 0 else brentq(above, 1e-9, estimate, xtol=1e-6, rtol=1e-5)
+    low = 0.0 if above(0.0) < 0 else brentq(above, 1e-7, estimate, xtol=1e-6, rtol=1e-5)
     high = estimate + step
     while above(min(high, limit)) < 0 and high < limit:
         high += (step := 2 * step)
