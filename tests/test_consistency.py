@@ -89,8 +89,8 @@ def test_long_tails_without_effects_have_finite_intervals_in_any_unit(seed):
     rng = np.random.default_rng(seed)
     records = pd.DataFrame({"agent": rng.integers(0, 6, 200), "branch": rng.integers(0, 3, 200)})
     records["seconds"] = np.exp(rng.normal(0, 2, 200)) * 1e5
-    found = consistency(records, "seconds", ["agent", "branch"]).tidy()
+    found = qa.consistency(records, "seconds", ["agent", "branch"]).tidy()
     assert (found["conf_low"] <= found["estimate"] * (1 + 1e-6)).iloc[:2].all()
     assert np.isfinite(found["conf_high"].iloc[:2]).all()
-    days = consistency(records.assign(seconds=records["seconds"] / 86400), "seconds", ["agent", "branch"]).tidy()
+    days = qa.consistency(records.assign(seconds=records["seconds"] / 86400), "seconds", ["agent", "branch"]).tidy()
     np.testing.assert_allclose(days["conf_high"].iloc[:2] * 86400, found["conf_high"].iloc[:2], rtol=1e-4)
