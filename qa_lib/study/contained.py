@@ -1,10 +1,10 @@
-"""Other people's parsers, contained: a workbook, an SPSS, Stata or parquet file is read whole, or refused in words."""
+"""Other people's parsers, contained: a workbook or a parquet file is read whole, or refused in words."""
 
 from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,7 +12,7 @@ import pandas as pd
 from openpyxl.reader.excel import ExcelReader
 
 from qa_lib.errors import QaError, ResponseError
-from qa_lib.study.limits import ADVICE, MAX_MEMORY, MAX_ROWS, check_shape
+from qa_lib.study.limits import ADVICE, MAX_ROWS, check_shape
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,40 +89,6 @@ def _bounded(path: Path, rows: Iterable[tuple]) -> list[list]:
         if number * width > _SHEET_CELLS:
             raise ResponseError(f"{path} has a sheet of {number:,} rows and {width:,} columns or more. {ADVICE}")
     return [row + [None] * (width - len(row)) for row in found]
-
-
-def whole_spss(path: Path, read: Callable, **options: object) -> tuple[pd.DataFrame, object]:
-    """Table and description of an SPSS or Stata file by ``read``, one of pyreadstat's functions.
-
-    Raises ``ResponseError`` when the file is broken or larger than any survey's.
-    """
-    try:
-        _, about = read(path, metadataonly=True, **options)
-        check_shape(path, 0, about.number_columns)
-        _check_promise(path, about.number_rows or 0, about.number_columns)
-        widths = [max(8, width) for width in about.variable_storage_width.values()]
-        most = MAX_MEMORY // (sum(widths) + 60 * len(widths) + 1)
-        table, about = read(path, row_limit=most + 1, **options)
-    except QaError:
-        raise
-    except Exception as error:  # a parser of other people's files raises whatever it stumbles over
-        said = str(error)[:200] or type(error).__name__
-        kind = "Stata" if path.suffix.lower() == ".dta" else "SPSS"
-        raise ResponseError(f"{path} is not a whole {kind} file: {said}. Save it again.") from None
-    if len(table) > most:
-        raise ResponseError(f"{path} has more than {most:,} rows of {len(widths):,} columns. {ADVICE}")
-    return table, about
-
-
-def _check_promise(path: Path, n_rows: int, n_columns: int) -> None:
-    """Room is made for as many rows as the header says: no more than the file can hold, a byte for a cell.
-
-    SPSS's compressed files have zlib's blocks, which unpack to 1032 times their size at most.
-    """
-    with path.open("rb") as stream:
-        packed = stream.read(4) == b"$FL3"
-    if n_rows * n_columns > path.stat().st_size * (1032 if packed else 1):
-        raise ResponseError(f"{path} says that it has {n_rows:,} rows, and is too small for them. Save it again.")
 
 
 def whole_parquet(path: Path) -> pd.DataFrame:

@@ -231,22 +231,18 @@ def _cell_text(value: object) -> str:
 
 
 def _read_sav(path: Path) -> Export:
-    import pyreadstat
+    from qa_lib.study.statistical import whole_file
 
-    from qa_lib.study.contained import whole_spss
-
-    table, meta = whole_spss(path, pyreadstat.read_sav, user_missing=True)
+    table, meta = whole_file(path)
     missing = {name: [(span["lo"], span["hi"]) for span in spans] for name, spans in meta.missing_ranges.items()}
     return Export(table, 1, (), _wording(meta), meta.variable_value_labels, missing)
 
 
 def _read_dta(path: Path) -> Export:
     """A Stata file; its extended missing values ``.a`` to ``.z`` as text, as Stata writes them."""
-    import pyreadstat
+    from qa_lib.study.statistical import whole_file
 
-    from qa_lib.study.contained import whole_spss
-
-    table, meta = whole_spss(path, pyreadstat.read_dta, user_missing=True)
+    table, meta = whole_file(path)
     letters = {name: set(found) for name, found in meta.missing_user_values.items()}
     for name, found in letters.items():
         table[name] = table[name].replace({letter: f".{letter}" for letter in found})

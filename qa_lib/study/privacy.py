@@ -78,7 +78,9 @@ def redacted(text: str) -> str:
     >>> redacted("Write to li@example.com")
     'Write to [email]'
     """
-    return text if personal_kind(text) is None else _RECOGNISER.sub(lambda found: f"[{found.lastgroup}]", _plain(text))
+    while personal_kind(text) is not None:  # what stood between two digits may have hidden a third datum
+        text = _RECOGNISER.sub(lambda found: f"[{found.lastgroup}]", _plain(text))
+    return text
 
 
 def pseudonymous(text: str, key: bytes) -> str:
