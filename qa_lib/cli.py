@@ -59,10 +59,23 @@ def report(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be rendered, and why.")] = False,
     xlsx: Annotated[bool, typer.Option("--xlsx", help="Also all tables as a workbook, figures as files.")] = False,
     docx: Annotated[bool, typer.Option("--docx", help="Also the model tables in APA form, figures as files.")] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="A Dask scheduler to hand the work to, such as tcp://host:8786.", metavar="ADDRESS"),
+    ] = None,
 ) -> None:
     """Render one period of a study into reports/STUDY/PERIOD and print the path of the index page."""
     result = qa_lib.render(
-        study, period, by=by, lang=lang or None, jobs=jobs, force=force, dry_run=dry_run, xlsx=xlsx, docx=docx
+        study,
+        period,
+        by=by,
+        lang=lang or None,
+        jobs=jobs,
+        force=force,
+        dry_run=dry_run,
+        xlsx=xlsx,
+        docx=docx,
+        cluster=cluster,
     )
     for page in result.pages[result.pages["status"].isin(["planned", "failed"])].itertuples():
         _say(f"{page.status}: {page.page}: {page.error or page.reason}", err=True)

@@ -45,7 +45,7 @@ def render_pages(
     with tempfile.TemporaryDirectory(prefix="qa-report-") as scratch:
         server = KernelServer(study.path, period)
         prepare(characters)  # while the server imports
-        batch = _Batch(study, period, links, characters, Path(scratch), server)
+        batch = Batch(study, period, dict(links), characters, Path(scratch), server, Path(scratch))
         pool = ThreadPoolExecutor(min(jobs, len(pages)))
         try:
             _collect({pool.submit(batch.render, page): page for page in pages}, batch.running, done)
@@ -66,13 +66,16 @@ def _collect(waiting: dict[Future, Page], running: Iterable[Page], done: Callabl
 
 
 @dataclass(slots=True)
-class _Batch:
+class Batch:
+    """What the pages of one rendering have in common; ``shared`` is the folder of results they share."""
+
     study: Study
     period: str
-    links: Mapping[Page, Sequence[Mapping[str, object]]]
+    links: dict[Page, Sequence[Mapping[str, object]]]
     characters: frozenset[str]
     scratch: Path
     server: KernelServer
+    shared: Path
     running: dict[Page, None] = field(default_factory=dict)
     stopped: Event = field(default_factory=Event)
 
@@ -103,7 +106,7 @@ class _Batch:
             "segment": page.segment,
             "lang": page.lang,
         }
-        settings = {shared.FOLDER: str(self.scratch)}
+        settings = {shared.FOLDER: str(self.shared)}
         return run_notebook(page.notebook, parameters, CELL_TIMEOUT_SECONDS, self.server, root, self.scratch, settings)
 
     def _finish(self, page: Page, notebook: NotebookNode, started: float) -> Outcome:

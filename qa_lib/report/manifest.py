@@ -187,7 +187,7 @@ def sources_of(study: Study, notebooks: Iterable[Path]) -> Sources:
     files = {plain(path.relative_to(study.path).as_posix()): path for path in study.path.rglob("*") if path.is_file()}
     inputs = {name: _file_digest(path) for name, path in sorted(files.items()) if not _hidden(name)}
     books = {path.name: _file_digest(path) for path in notebooks}
-    library, versions = _library_digest(), _versions()
+    library, versions = library_digest(), _versions()
     return Sources(inputs, library, versions, books, _digest(inputs), _digest([library, versions]))
 
 
@@ -214,7 +214,7 @@ def _versions() -> dict[str, str]:
     return {"qa_lib": qa_lib.__version__, "python": platform.python_version(), **found}
 
 
-def _library_digest() -> str:
+def library_digest() -> str:
     package = Path(qa_lib.__file__).parent
     files = sorted(path for path in package.rglob("*") if path.suffix in _LIBRARY_FILES)
     return _digest({path.relative_to(package).as_posix(): _file_digest(path) for path in files})

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
 import pandas as pd
+from joblib.externals.loky import get_reusable_executor
 
 from qa_lib.report import site
 from qa_lib.report.exports import export, remove_exports
@@ -65,37 +67,58 @@ def render(
     dry_run: bool = False,
     xlsx: bool = False,
     docx: bool = False,
+    cluster: str | None = None,
 ) -> Rendered:
     """Renders one period of a study, newest by default, in each language, for everyone and ``by`` a segment.
 
     Pages go to ``reports/<study>/<period>/`` beside the study's ``data`` folder. A page whose inputs, notebook,
     parameters and library are unchanged is kept, unless ``force``; ``dry_run`` only says what would be rendered, and
     why. ``xlsx`` also writes a workbook of all tables of a folder and language, ``docx`` the model tables in APA form,
-    either of them the figures as files. A notebook that fails leaves its partial ``.failed.ipynb``; the others go on.
+    either of them the figures as files. ``cluster``, the address of a Dask scheduler (``tcp://host:8786``), hands the
+    reading of a large study and the pages to its workers, in place of ``jobs`` processes here. A notebook that fails
+    leaves its partial ``.failed.ipynb``; the others go on.
 
     Raises
     ------
     StudyError, InstrumentError, ResponseError
         The study cannot be used; nothing is rendered.
     RenderError
-        Unknown language or segment, another rendering of the study under way, no room or right to write.
+        Unknown language or segment, another rendering of the study under way, no room or right to write, no cluster
+        at the address or one whose workers differ from here.
     """
     started = time.perf_counter()
     study = study if isinstance(study, Study) else read_study(study)
     languages = chosen_languages(study, lang)
     index = reports_folder(study) / "index.html"
     outcomes: dict[Page, Outcome] = {}
-    with nullcontext() if dry_run else only_one(index.parent):
+    jobs = jobs or os.cpu_count() or 1
+    with nullcontext() if dry_run else only_one(index.parent), _workers(study, cluster, jobs):
         period = str(period) if period is not None else study.periods()[-1]
         task = _task(study, period, [by] if by is not None else [], languages, index, force)
         if not dry_run:
             stale = _remove_stale(task)
             if task.fresh or stale:
-                _run(task, jobs or os.cpu_count() or 1, outcomes)
+                _run(task, None if cluster else jobs, outcomes)
             if xlsx or docx or task.fresh:
                 export(task.reasons, task.fresh, xlsx, docx)
             site.update_index(study, index.parent, _characters(study))
     return Rendered(index, _table(task.reasons, outcomes), time.perf_counter() - started)
+
+
+@contextmanager
+def _workers(study: Study, cluster: str | None, jobs: int) -> Iterator[None]:
+    """Where joblib works meanwhile: on the cluster, else on ``jobs`` processes, which end when all is read."""
+    if cluster is not None:
+        from qa_lib.report.cluster import on_cluster
+
+        with on_cluster(cluster, study):
+            yield
+        return
+    with joblib.parallel_config(n_jobs=jobs):
+        large = study.summaries() is not None
+    if large:
+        get_reusable_executor().shutdown()
+    yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +151,11 @@ def _task(study: Study, period: str, by: list[str], languages: list[str], index:
     return _Task(study, period, data, manifest, sources, links, made_from, reasons)
 
 
-def _run(task: _Task, jobs: int, outcomes: dict[Page, Outcome]) -> None:
-    """Renders what must be rendered and keeps the manifest true at every moment, also when the run is killed."""
+def _run(task: _Task, jobs: int | None, outcomes: dict[Page, Outcome]) -> None:
+    """Renders what must be rendered and keeps the manifest true at every moment, also when the run is killed.
+
+    Without ``jobs`` the pages go to the cluster.
+    """
     from qa_lib.report.batch import render_pages
 
     manifest = task.manifest
@@ -146,7 +172,13 @@ def _run(task: _Task, jobs: int, outcomes: dict[Page, Outcome]) -> None:
             saved = time.monotonic()
 
     try:
-        render_pages(task.study, task.period, task.fresh, task.links, _characters(task.study), jobs, done)
+        given = (task.study, task.period, task.fresh, task.links, _characters(task.study))
+        if jobs is None:
+            from qa_lib.report.cluster import render_pages_on_cluster
+
+            render_pages_on_cluster(*given, done)
+        else:
+            render_pages(*given, jobs, done)
     finally:
         manifest.write()
 
