@@ -75,7 +75,7 @@ def test_only_named_columns_pass_and_the_others_stand_in_the_ledger(tmp_path):
     kept = {"source_file", "source_row", "respondent", "date", "period", "branch", "Q1", "Q2", "Q3"}
     assert set(responses.data) == kept
     entries = responses.ledger[["file", "column", "reason", "count"]].to_numpy().tolist()
-    assert entries == [["a.csv", "phone", "not_named", 12], ["a.csv", "note", "not_named", 12]]
+    assert entries == [["a.csv", "phone", "personal", 12], ["a.csv", "note", "not_named", 12]]
     assert responses.ledger["row"].isna().all()
 
 

@@ -268,7 +268,7 @@ def free_parameters(
 
     while loss() < -MAX_CFI_LOSS:
         tests = _candidates(current, step)
-        tests = tests[[_spared(current, term, freed) >= _KEPT_EQUAL for term in tests["term"]]]
+        tests = tests.loc[[_spared(current, term, freed) >= _KEPT_EQUAL for term in tests["term"]]]
         if tests.empty:
             break
         worst, before = tests.iloc[0], current

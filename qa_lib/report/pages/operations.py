@@ -277,7 +277,7 @@ def complaints_and_churn(page: ReportPage, found: Kpis | None) -> None:
         return
     text, words = page.text, Words(page, found.spec)
     rows = rows_of(page, found)
-    rows = rows[[words.kpis[name].table in ("complaints", "customers") for name in rows.index]]
+    rows = rows.loc[[words.kpis[name].table in ("complaints", "customers") for name in rows.index]]
     if rows.empty:
         return
     page.section("complaints_and_churn")

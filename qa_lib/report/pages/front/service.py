@@ -47,7 +47,7 @@ def _of_page(page: ReportPage, words: kpi_rows.Words, rows: pd.DataFrame) -> pd.
         return rows
     tables = page.study.operations()
     known = {name for name, table in tables.items() if records.knows_segment(page, table)}
-    return rows[[words.kpis[kpi].table in known for kpi in rows.index]]
+    return rows.loc[[words.kpis[kpi].table in known for kpi in rows.index]]
 
 
 def _chosen(rows: pd.DataFrame) -> list[str]:
