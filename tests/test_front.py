@@ -105,7 +105,8 @@ def test_a_restated_figure_is_said_and_an_unchanged_one_is_not(page, shown, tmp_
 
     def report_said(**changes):
         said = {name: {"estimate": value + changes.get(name, 0)} for name, value in now.items()}
-        content = {"figures": {"": {"now": said}}, "pages": {}}
+        made_from = {"study_folder": "demo", "versions": {}, "library": "", "inputs": {}, "inputs_digest": ""}
+        content = {**made_from, "figures": {"": {"now": said}}, "pages": {}}
         (tmp_path / "2026-09").mkdir(exist_ok=True)
         (tmp_path / "2026-09" / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
         shown["paragraphs"].clear()

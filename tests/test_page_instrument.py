@@ -22,7 +22,7 @@ def page():
 def shown(monkeypatch):
     """What a page shows: its paragraphs and the tables by caption."""
     found = {"paragraphs": [], "tables": {}, "alts": []}
-    monkeypatch.setattr(display, "paragraph", lambda text, kind="": found["paragraphs"].append((text, kind)))
+    monkeypatch.setattr(display, "paragraph", lambda text, kind="", _="": found["paragraphs"].append((text, kind)))
     monkeypatch.setattr(display, "table", lambda frame, caption, *_, **__: found["tables"].update({caption: frame}))
     monkeypatch.setattr(display, "figure", lambda _, alt: found["alts"].append(alt))
     monkeypatch.setattr(display, "heading", lambda *_: None)

@@ -29,8 +29,8 @@ def check(data: bytes) -> None:
     harness.attempt(found.write, target)
     assert [entry.name for entry in target.parent.iterdir()] == ["drafted"]
     study = read_study(target)
-    assert [item.id for item in found.items if item.attention is None] == list(study.instrument.items)
-    assert [list(item.columns) for item in found.items if item.attention is None] == [
+    assert [item.id for item in found.items if not item.attention] == list(study.instrument.items)
+    assert [list(item.columns) for item in found.items if not item.attention] == [
         item.names for item in study.instrument.items.values()
     ]
 

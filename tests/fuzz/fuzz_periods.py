@@ -7,8 +7,7 @@ date that is read falls into periods that are accepted; a duration is no negativ
 import harness
 import pandas as pd
 
-from qa_lib.study.dates import UNITS, labels, parse_dates, span, unit_of
-from qa_lib.study.dialects import seconds
+from qa_lib.study.dates import UNITS, labels, parse_dates, seconds, span, unit_of
 
 FORMATS = (None, None, None, "%d/%m/%Y", "%m/%d/%Y %I:%M %p", "%Y年%m月%d日", "%s %j %G", "%")
 

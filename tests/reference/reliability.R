@@ -8,6 +8,9 @@ for (item in c("A1", "C4", "C5", "E1", "E2", "O2", "O5")) bfi[[item]] <- 7 - bfi
 bank <- read.csv(file.path(folder, "ecsi_bank_satisfaction/satisfaction.csv"))
 mobi <- read.csv(file.path(folder, "ecsi_mobi/mobi.csv"))
 corp <- read.csv(file.path(folder, "corp_rep/corp_rep_data.csv")); corp[corp == -99] <- NA
+water <- read.csv(file.path(folder, "water_r4h2o/customer_survey.csv"))[-1, sprintf("p%02d", 1:10)]
+water <- na.omit(as.data.frame(lapply(water, as.numeric)))
+for (item in c("p01", "p02", "p07", "p08", "p09", "p10")) water[[item]] <- 8 - water[[item]]
 named <- function(prefixes, counts, separator = "") setNames(lapply(seq_along(prefixes), function(i)
   paste0(prefixes[i], separator, seq_len(counts[i]))), prefixes)
 studies <- list(
@@ -15,7 +18,8 @@ studies <- list(
   bfi = list(bfi, named(c("A", "C", "E", "N", "O"), rep(5, 5))),
   bank = list(bank, named(c("imag", "expe", "qual", "val", "sat", "loy"), c(5, 5, 5, 4, 4, 4))),
   mobi = list(mobi, named(c("IMAG", "CUEX", "PERQ", "PERV", "CUSA", "CUSL"), c(5, 3, 7, 2, 3, 3))),
-  corp = list(corp, named(c("csor", "attr", "perf", "qual", "like", "comp", "cusl"), c(5, 3, 5, 8, 3, 3, 3), "_")))
+  corp = list(corp, named(c("csor", "attr", "perf", "qual", "like", "comp", "cusl"), c(5, 3, 5, 8, 3, 3, 3), "_")),
+  water = list(water, list(involvement = names(water))))
 
 # every split of the correlation matrix by brute force; psych's splitHalf visits only half of them when the number of items is odd
 all_splits <- function(R) {
