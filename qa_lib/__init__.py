@@ -75,7 +75,7 @@ _ROOMS = {
 }
 _HOMES = {
     name: f"qa_lib.{room}.{file}" for room, files in _ROOMS.items() for file, names in files.items() for name in names
-} | {"simulate": "qa_lib.simulation"}
+} | {"simulate": "qa_lib.simulation.population"}
 
 __all__ = ["__version__", *sorted(_HOMES)]
 

@@ -152,7 +152,7 @@ def new(
     exports: Annotated[list[Path], typer.Option("--from", help="An export; may be repeated.", metavar="FILE")],
 ) -> None:
     """Draft a study from exports of one survey; ``qa check`` then lists what to confirm."""
-    from qa_lib.drafting import draft
+    from qa_lib.drafting.draft import draft
 
     drafted = draft(exports)
     drafted.write(study)

@@ -9,7 +9,7 @@ from conftest import ROOT
 
 import qa_lib as qa
 from qa_lib.errors import ResponseError, StudyError
-from qa_lib.simulation_comments import CommentsSpec, draw_comments
+from qa_lib.simulation.comments import CommentsSpec, draw_comments
 from qa_lib.voice.dictionary import read_themes
 from qa_lib.voice.quotes import quotes
 from qa_lib.voice.topics import topics

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 import qa_lib as qa
 from qa_lib.cli import app
-from qa_lib.drafting import draft
+from qa_lib.drafting.draft import draft
 from qa_lib.errors import ResponseError
 from qa_lib.study.dates import parse_dates
-from qa_lib.study.dialects import DIALECTS, answers
-from qa_lib.study.files import read_export
+from qa_lib.study.exports.dialects import DIALECTS, answers
+from qa_lib.study.exports.files import read_export
 from qa_lib.study.study import check
 
 EXPORTS = {

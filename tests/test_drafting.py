@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 import qa_lib as qa
 from qa_lib.cli import app
-from qa_lib.drafting import draft
-from qa_lib.drafting_keys import reversed_keys
+from qa_lib.drafting.draft import draft
+from qa_lib.drafting.keys import reversed_keys
 from qa_lib.errors import StudyError
 from qa_lib.study.study import GUESS, check
 

@@ -22,7 +22,7 @@ from study_folders import csv, rows, small_study
 
 import qa_lib as qa
 from qa_lib.errors import QaError, ResponseError
-from qa_lib.study.files import read_export
+from qa_lib.study.exports.files import read_export
 
 ROOT = Path(__file__).parent.parent
 LIMIT_MB, SECONDS = 3000, 300  # far above what is needed (the imports take 700 MB of addresses), far below a disaster
@@ -336,7 +336,7 @@ def test_a_file_that_ends_its_parser_is_refused(tmp_path):
     """Found by fuzzing: readstat, which reads SPSS files, dies of it."""
     content = (Path(__file__).parent / "fuzz" / "ends_readstat.sav").read_bytes()
     alone = subprocess.run(
-        [sys.executable, "-m", "qa_lib.study.statistical", str(put(tmp_path, "a.sav", content)), "x"]
+        [sys.executable, "-m", "qa_lib.study.exports.statistical", str(put(tmp_path, "a.sav", content)), "x"]
     )
     assert alone.returncode != 0
     refused(tmp_path / "a.sav", "is not a whole SPSS file: its parser broke down")

@@ -33,7 +33,7 @@ from qa_lib.study.screening import screen
 from qa_lib.study.versions import VERSION, by_version
 
 if TYPE_CHECKING:
-    from qa_lib.study.files import Export
+    from qa_lib.study.exports.files import Export
     from qa_lib.study.study import Exclusion, PeriodSource, Study, StudyFile
 
 _LONGEST_NAME = 200

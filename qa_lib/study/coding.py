@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.errors import ResponseError
-from qa_lib.study.headers import key
+from qa_lib.study.exports.headers import key
 from qa_lib.study.instrument import Instrument, Item
 from qa_lib.study.ledger import LedgerBook
 

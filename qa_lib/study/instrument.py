@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from qa_lib.errors import InstrumentError
-from qa_lib.study.dialects import NAMES as DIALECT_NAMES
+from qa_lib.study.exports.dialects import NAMES as DIALECT_NAMES
 from qa_lib.study.schema import Record, load_yaml, validate
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,63}$", description="a name that formulas can use")]

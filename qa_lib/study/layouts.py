@@ -11,7 +11,7 @@ import pandas as pd
 from qa_lib.errors import ResponseError
 from qa_lib.study.coding import cell_text, key
 from qa_lib.study.dates import parse_dates
-from qa_lib.study.files import Export
+from qa_lib.study.exports.files import Export
 from qa_lib.study.instrument import LongLayout
 from qa_lib.study.ledger import LedgerBook
 

@@ -29,7 +29,7 @@ from qa_lib.errors import ResponseError
 from qa_lib.study import cleaning
 from qa_lib.study.checks import AnswerSums, answer_sums, doubts_of
 from qa_lib.study.dates import labels, span, unit_of
-from qa_lib.study.files import export_blocks, read_export
+from qa_lib.study.exports.files import export_blocks, read_export
 from qa_lib.study.ledger import LedgerBook
 from qa_lib.study.responses import Responses, exports_in
 from qa_lib.study.versions import on_one_scale

@@ -15,9 +15,9 @@ from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.study.checks import doubtful_items
 from qa_lib.study.coding import Place, cell_text, code_answers, key
 from qa_lib.study.dates import elapsed, parse_dates, seconds
-from qa_lib.study.dialects import Answers, Dialect, answers
-from qa_lib.study.files import SUFFIXES, Export, defined_missing, read_export
-from qa_lib.study.headers import question_and_row, question_number
+from qa_lib.study.exports.dialects import Answers, Dialect, answers
+from qa_lib.study.exports.files import SUFFIXES, Export, defined_missing, read_export
+from qa_lib.study.exports.headers import question_and_row, question_number
 from qa_lib.study.instrument import Instrument, Item
 from qa_lib.study.layouts import Widened, is_long, widened
 from qa_lib.study.ledger import LedgerBook

@@ -17,7 +17,7 @@ from qa_lib.errors import QaError, QaWarning, ResponseError, StudyError
 from qa_lib.study.checks import doubtful_items
 from qa_lib.study.cleaning import build
 from qa_lib.study.dates import unit_of
-from qa_lib.study.files import SUFFIXES, read_table
+from qa_lib.study.exports.files import SUFFIXES, read_table
 from qa_lib.study.instrument import Identifier, Instrument, Words, read_instrument
 from qa_lib.study.kept import kept
 from qa_lib.study.limits import plain

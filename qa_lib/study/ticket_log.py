@@ -16,7 +16,7 @@ from qa_lib.errors import ResponseError, StudyError
 from qa_lib.study import events as numbers
 from qa_lib.study.coding import key
 from qa_lib.study.dates import local_times
-from qa_lib.study.files import read_export
+from qa_lib.study.exports.files import read_export
 from qa_lib.study.ledger import LedgerBook
 from qa_lib.study.schema import Record
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from qa_lib.simulation import Population
+from qa_lib.simulation.population import Population
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "data" / "raw" / "demo"

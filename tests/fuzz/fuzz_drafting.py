@@ -9,7 +9,7 @@ import shutil
 import fuzz_text
 import harness
 
-from qa_lib.drafting import draft
+from qa_lib.drafting.draft import draft
 from qa_lib.study.study import read_study
 
 SEEDS = (

@@ -13,8 +13,8 @@ import pandas as pd
 import pyreadstat
 import studies
 
-from qa_lib.study import statistical
-from qa_lib.study.files import SUFFIXES
+from qa_lib.study.exports import statistical
+from qa_lib.study.exports.files import SUFFIXES
 
 NAMES = [f"2026-10{suffix}" for suffix in (".sav", ".zsav", ".dta") if suffix in SUFFIXES]
 

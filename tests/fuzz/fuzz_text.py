@@ -11,7 +11,7 @@ import io
 import harness
 import studies
 
-from qa_lib.study.files import decode, read_export
+from qa_lib.study.exports.files import decode, read_export
 
 SUFFIXES = (".csv", ".tsv", ".txt")
 CHANGES = (

@@ -11,7 +11,7 @@ from functools import cache
 import studies
 from openpyxl import Workbook
 
-from qa_lib.study import contained
+from qa_lib.study.exports import contained
 
 contained._SHEET_ROWS = 10_000  # a million blank rows take three seconds, and a minute where every branch is counted
 PARTS = ("xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/workbook.xml", "xl/styles.xml", "[Content_Types].xml")

@@ -17,7 +17,7 @@ from qa_lib.operations.circle import read_circle
 from qa_lib.operations.kpi.kpi_spec import read_kpi_spec
 from qa_lib.operations.rubric import read_rubric
 from qa_lib.operations.sampling import plan_file
-from qa_lib.simulation import simulate
+from qa_lib.simulation.population import simulate
 from qa_lib.study.instrument import InstrumentFile, read_instrument
 from qa_lib.study.schema import load_yaml, validate
 from qa_lib.study.study import StudyFile

@@ -10,7 +10,7 @@ import harness
 import yaml
 
 from qa_lib.study.cleaning import build
-from qa_lib.study.files import Export, read_export
+from qa_lib.study.exports.files import Export, read_export
 from qa_lib.study.responses import Responses
 from qa_lib.study.study import Study, read_study
 

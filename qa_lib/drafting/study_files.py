@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from qa_lib.drafting_columns import Column, Scale, answer_scales, is_ambiguous, language_of
-from qa_lib.drafting_questions import asked
+from qa_lib.drafting.columns import Column, Scale, answer_scales, is_ambiguous, language_of
+from qa_lib.drafting.questions import asked
 from qa_lib.study.dates import month_first
 from qa_lib.study.limits import without_controls
 from qa_lib.study.study import GUESS
 
 if TYPE_CHECKING:
-    from qa_lib.drafting import Draft, DraftItem
+    from qa_lib.drafting.draft import Draft, DraftItem
 
 CONTEXT = ("respondent", "duration", "weight", "language")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from qa_lib.simulation_quality import add_stages, draw_facilities, draw_outages, heed_notes, improvement_notes
+from qa_lib.simulation.quality import add_stages, draw_facilities, draw_outages, heed_notes, improvement_notes
 
 PROBLEMS = ["billing", "delivery", "fault", "appointment", "information"]
 CAUSES = ["staffing", "unclear rule", "system", "handover", "supplier"]

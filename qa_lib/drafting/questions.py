@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from qa_lib.drafting_columns import Column, language_of
+from qa_lib.drafting.columns import Column, language_of
 from qa_lib.study.coding import key
-from qa_lib.study.headers import question_and_row, question_number
+from qa_lib.study.exports.headers import question_and_row, question_number
 
 _CODE = re.compile(r"[A-Za-z][\w.\-]*(?:\[\w+\])*", re.ASCII)
 _LONGEST_NAME = 30

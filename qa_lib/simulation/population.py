@@ -15,9 +15,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qa_lib.errors import StudyError
-from qa_lib.simulation_comments import CommentsSpec, draw_comments
-from qa_lib.simulation_exports import qualtrics, wenjuanxing
-from qa_lib.simulation_operations import draw_contacts, draw_operations
+from qa_lib.simulation.comments import CommentsSpec, draw_comments
+from qa_lib.simulation.exports import qualtrics, wenjuanxing
+from qa_lib.simulation.operations import draw_contacts, draw_operations
 from qa_lib.study.instrument import read_instrument
 from qa_lib.study.schema import load_yaml
 

@@ -1,6 +1,6 @@
 """Drafts a study from exports: what a person would otherwise type, with every guess marked for that person to confirm.
 
-Columns are read by :mod:`qa_lib.drafting_columns`; here they become items with dimensions, reversed keys and outcomes,
+Columns are read by :mod:`qa_lib.drafting.columns`; here they become items with dimensions, reversed keys and outcomes,
 and a study folder.
 """
 
@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from qa_lib.drafting_columns import Column, Scale, classify, language_of, widen
-from qa_lib.drafting_keys import Key, reversed_keys
-from qa_lib.drafting_questions import blocks, identifiers, question_of, stem, without_choices, wordings
-from qa_lib.drafting_yaml import CONTEXT, instrument_yaml, study_yaml
+from qa_lib.drafting.columns import Column, Scale, classify, language_of, widen
+from qa_lib.drafting.keys import Key, reversed_keys
+from qa_lib.drafting.questions import blocks, identifiers, question_of, stem, without_choices, wordings
+from qa_lib.drafting.study_files import CONTEXT, instrument_yaml, study_yaml
 from qa_lib.errors import QaError, StudyError
 from qa_lib.study.coding import key
-from qa_lib.study.dialects import Answers, answers
-from qa_lib.study.files import read_export, without_defined_missing
+from qa_lib.study.exports.dialects import Answers, answers
+from qa_lib.study.exports.files import read_export, without_defined_missing
 from qa_lib.study.instrument import template
 from qa_lib.sufficient.moments import moments
 from qa_lib.trust.factors import efa

@@ -15,7 +15,7 @@ import pandas as pd
 from charset_normalizer import from_bytes
 
 from qa_lib.errors import ResponseError
-from qa_lib.study.headers import distinct
+from qa_lib.study.exports.headers import distinct
 from qa_lib.study.limits import MAX_BYTES, check_shape, regular_file, without_controls
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".sav", ".zsav", ".dta", ".parquet")
@@ -92,7 +92,7 @@ def export_blocks(path: Path, encoding: str | None = None) -> Iterator[Export]:
     if path.suffix.lower() != ".parquet" or regular_file(path, ResponseError) == 0:
         yield read_export(path, encoding)
         return
-    from qa_lib.study.contained import parquet_blocks
+    from qa_lib.study.exports.contained import parquet_blocks
 
     first_row = 2
     for table in parquet_blocks(path, BLOCK_ROWS):
@@ -213,7 +213,7 @@ def _decoded(raw: bytes, encoding: str, path: Path) -> str:
 
 
 def _read_excel(path: Path) -> Export:
-    from qa_lib.study.contained import first_sheet
+    from qa_lib.study.exports.contained import first_sheet
 
     table = first_sheet(path)
     if table.empty:
@@ -231,7 +231,7 @@ def _cell_text(value: object) -> str:
 
 
 def _read_sav(path: Path) -> Export:
-    from qa_lib.study.statistical import whole_file
+    from qa_lib.study.exports.statistical import whole_file
 
     table, meta = whole_file(path)
     missing = {name: [(span["lo"], span["hi"]) for span in spans] for name, spans in meta.missing_ranges.items()}
@@ -240,7 +240,7 @@ def _read_sav(path: Path) -> Export:
 
 def _read_dta(path: Path) -> Export:
     """A Stata file; its extended missing values ``.a`` to ``.z`` as text, as Stata writes them."""
-    from qa_lib.study.statistical import whole_file
+    from qa_lib.study.exports.statistical import whole_file
 
     table, meta = whole_file(path)
     letters = {name: set(found) for name, found in meta.missing_user_values.items()}
@@ -259,7 +259,7 @@ def _wording(meta: object) -> dict[str, str]:
 
 
 def _read_parquet(path: Path) -> Export:
-    from qa_lib.study.contained import whole_parquet
+    from qa_lib.study.exports.contained import whole_parquet
 
     return Export(whole_parquet(path))
 

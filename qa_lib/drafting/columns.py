@@ -120,7 +120,7 @@ def _number(text: str) -> float:
 
 @cache
 def answer_scales() -> Mapping[str, Mapping[str, Sequence[str]]]:
-    return yaml.safe_load(files("qa_lib").joinpath("answer_scales.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load(files("qa_lib.drafting").joinpath("answer_scales.yaml").read_text(encoding="utf-8"))
 
 
 def classify(name: str, wording: str, cells: pd.Series, labels: Mapping[object, str], known: str | None) -> Column:

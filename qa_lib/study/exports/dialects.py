@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from qa_lib.errors import ResponseError
-from qa_lib.study.files import Export
-from qa_lib.study.headers import (
+from qa_lib.study.exports.files import Export
+from qa_lib.study.exports.headers import (
     Titles,
     distinct,
     key,

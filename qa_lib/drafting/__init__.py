@@ -1,0 +1,1 @@
+"""A study drafted from an export: ``qa new``."""

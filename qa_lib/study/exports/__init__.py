@@ -1,0 +1,1 @@
+"""Exports of any source as tables: formats, encodings, dialects."""
