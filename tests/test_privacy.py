@@ -1,6 +1,7 @@
 """Personal data go no further than the raw files: recognised, refused or hashed, never stored, never shown."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -307,3 +308,58 @@ def test_the_plants_are_in_the_raw_files(planted):
     study, _, _ = planted
     raw = "".join(file.read_text(encoding="utf-8") for file in study.rglob("*.csv"))
     assert all(raw.count(secret) > 5 for secret in SECRETS.values())
+
+
+# staff
+
+
+def staffed(tmp_path, roster: pd.DataFrame, **spec):
+    """A study with a roster, tickets, monitoring and actions of two agents and their lead."""
+    study = small_study(tmp_path, {"a.csv": csv(rows())}, spec)
+    for folder in ("tickets", "monitoring"):
+        (study / folder).mkdir()
+    roster.to_csv(study / "roster.csv", index=False)
+    tickets = pd.DataFrame({"ticket_id": ["T1", "T2", "T3"], "agent": ["Ann Lee", "王小明", ""]})
+    tickets.to_csv(study / "tickets" / "t.csv", index=False)
+    scores = pd.DataFrame({"contact_id": ["M1"], "agent": ["Ann Lee"], "monitor": ["Bo Ek"]})
+    scores.to_csv(study / "monitoring" / "m.csv", index=False)
+    pd.DataFrame({"action": ["Train"], "owner": ["Bo Ek"]}).to_csv(study / "actions.csv", index=False)
+    return qa.read_study(study)
+
+
+ROSTER = pd.DataFrame({"agent": ["Ann Lee", "王小明", "Bo Ek"], "role": ["agent", "agent", "quality_assurer"]})
+
+
+def test_staff_bear_the_same_code_in_every_record(tmp_path):
+    study = staffed(tmp_path, ROSTER)
+    ann, ming, bo = study.roster()["agent"]
+    assert len({ann, ming, bo}) == 3
+    assert all(re.fullmatch("staff-[0-9a-f]{8}", code) for code in (ann, ming, bo))
+    assert study.tickets()["agent"].tolist() == [ann, ming, ""]
+    assert study.monitoring().loc[0, ["agent", "monitor"]].tolist() == [ann, bo]
+    assert study.actions().loc[0, "owner"] == bo
+    assert study.roster()["role"].tolist() == ROSTER["role"].tolist()
+
+
+def test_the_roster_gives_codes_and_the_plan_shows_them(tmp_path):
+    study = staffed(tmp_path, ROSTER.assign(code=["A1", "A2", ""], since="2020-01-01", certified=["", "", "yes"]))
+    assert study.tickets()["agent"].tolist() == ["A1", "A2", ""]
+    plan = qa.monitoring_plan(study.roster(), {"first": "2026-11-02", "last": "2026-11-06"}, seed=1)
+    assert set(plan.table["agent"]) == {"A1", "A2"}
+    assert plan.table["monitor"].str.startswith("staff-").all()
+
+
+@pytest.mark.parametrize("codes", [["A1", "A1", ""], ["A1", "A2", "A1"]])
+def test_a_code_is_one_persons(tmp_path, codes):
+    with pytest.raises(StudyError, match=r"roster.csv: code 'A1': give every person one code of their own"):
+        staffed(tmp_path, ROSTER.assign(code=codes)).tickets()
+
+
+def test_a_study_may_show_names_of_staff_but_no_more(tmp_path):
+    crowd = ["王伟", "李娜", "张敏", "刘洋", "陈静", "杨磊", "赵军", "黄秀英", "周杰", "ann@example.com"]
+    study = staffed(tmp_path, ROSTER, staff="names")
+    assert study.tickets()["agent"].tolist() == ["Ann Lee", "王小明", ""]
+    shown = without_personal(pd.DataFrame({"agent": crowd, "asked": crowd}), [])
+    assert shown["agent"].tolist()[:9] == crowd[:9]
+    assert "@" not in shown["agent"].iloc[9]
+    assert not set(shown["asked"]) & set(crowd), "customers' names in a column of any name are hashed whole"

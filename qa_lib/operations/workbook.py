@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+from qa_lib.study.limits import without_controls
 
 _RUNS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -47,4 +48,4 @@ def _plain_text(sheet) -> None:
 
 
 def _without_controls(value: object) -> object:
-    return ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
+    return without_controls(value) if isinstance(value, str) else value

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from openpyxl import Workbook
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, Cell
+from openpyxl.cell.cell import Cell
 from openpyxl.styles import Alignment, Border, Font, Side
 from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.worksheet.hyperlink import Hyperlink
 
 from qa_lib.report.text import Text
+from qa_lib.study.limits import without_controls
 
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
@@ -51,7 +52,7 @@ def workbook_of(contents: Sequence[Contents], text: Text) -> bytes:
 def _sheet_name(place: int, table: Table) -> str:
     """Numbered, hence unique; at most 31 characters, without those Excel forbids."""
     name = re.sub(r"[\[\]:*?/\\\s]+", " ", table.section or table.caption)
-    return f"{place} {ILLEGAL_CHARACTERS_RE.sub('', name)}"[:31].strip().rstrip("'")
+    return f"{place} {without_controls(name)}"[:31].strip().rstrip("'")
 
 
 def _fill(sheet: Worksheet, table: Table) -> None:
@@ -82,7 +83,7 @@ def _width(value: str) -> int:
 
 def _write(cell: Cell, value: str) -> Cell:
     """Text stays text, whatever it begins with (CWE-1236), also when someone edits the cell."""
-    cell.value = ILLEGAL_CHARACTERS_RE.sub("", value)
+    cell.value = without_controls(value)
     cell.data_type = "s"
     if value.startswith(_RUNS):
         cell.quotePrefix = True

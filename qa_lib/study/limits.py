@@ -18,7 +18,7 @@ MAX_ROWS = 100_000_000
 MAX_COLUMNS = 100_000
 MAX_CELLS = 400_000_000
 MAX_MEMORY = 8_000_000_000
-CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 ADVICE = "Export the survey's own columns only, split the file by month, or save it as parquet."
 
 

@@ -12,7 +12,7 @@ import re
 import secrets
 import tempfile
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ import pandas as pd
 from platformdirs import user_config_path
 
 from qa_lib.errors import StudyError
+from qa_lib.study.exports.files import read_table
 
 KEY_VARIABLE = "QA_HASH_KEY"
 KEY_LENGTH = 16
@@ -52,6 +53,11 @@ _COLUMN_NAMES = re.compile(
     r"^(ip.?address|来自?ip|recipient.*|.*e-?mail.*|.*phone.*|.*mobile.*|tel|telephone|手机.*|电话.*|.*姓名|联系人"
     r"|(full|first|last|given|family|customer|client).?name|surname|name|.*身份证.*|证件号.*|护照.*|passport.*"
     r"|id.?card.*|location(latitude|longitude)|latitude|longitude|lat|lng|gps.*|经度|纬度|微信.*|wechat.*|address|地址)$",
+    re.IGNORECASE,
+)
+_STAFF = re.compile(
+    r"(service_?)?agent(_?name)?|monitor(ed_by)?|assurer|assignee|owner|handler|handled_by|operator|employee(_?name)?"
+    r"|staff(_?name)?|team_?lead(er)?|supervisor|manager|坐席|客服|员工|柜员|经办人?|处理人|负责人|质检员|班组长|主管",
     re.IGNORECASE,
 )
 SURNAMES = (
@@ -138,23 +144,58 @@ def _are_chinese_names(distinct: Iterable[str]) -> bool:
     return len(like) >= 8 and sum(like) >= 0.9 * len(like)
 
 
-def without_personal(table: pd.DataFrame, declared: Iterable[str]) -> pd.DataFrame:
+def without_personal(
+    table: pd.DataFrame, declared: Iterable[str], codes: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """An operations record with keyed hashes in place of personal data, save in the columns ``declared``.
 
-    A column whose name says that it is personal is hashed whole; counts and links between tables stay what they were.
+    A column whose name says that it is personal, or of people's names, is hashed whole; counts and links between
+    tables stay what they were. Members of staff (columns such as ``agent`` and ``monitor``) become their code in
+    ``codes``, else a keyed hash; without ``codes`` their names stay.
     """
     hidden = {}
     for name in table.columns.difference(declared):
-        if not _may_be_personal(table[name]) or personal_column([name], table[name]) is None:
+        staff = _STAFF.fullmatch(name.strip()) is not None
+        coded = staff and codes is not None
+        if not coded and (not _may_be_personal(table[name]) or personal_column([name], table[name]) is None):
             continue
         where, texts = _factorized(table[name])
         key = hash_key()
-        if named_personal(name):
+        if coded:
+            new = [staff_code(text, codes, key) for text in texts]
+        elif not staff and (named_personal(name) or _are_chinese_names(texts)):
             new = [keyed_hash(text, key) if text else text for text in texts]
         else:
             new = [pseudonymous(text, key) for text in texts]
         hidden[name] = pd.Series(np.array([*new, None], dtype=object)[where], index=table.index)
     return table.assign(**hidden) if hidden else table
+
+
+def staff_codes(roster: Path) -> dict[str, str]:
+    """The codes that a roster's column ``code`` gives to its agents, by name.
+
+    Raises ``StudyError`` when a code stands for two people, or a person has two.
+    """
+    table = read_table(roster) if roster.is_file() else pd.DataFrame()
+    if not {"agent", "code"} <= set(table):
+        return {}
+    given = table[["agent", "code"]].apply(lambda texts: texts.str.strip()).query("code != ''").drop_duplicates()
+    for column in given:
+        if (twice := given.loc[given[column].duplicated(), "code"]).size:
+            raise StudyError(
+                f"{roster}: code {twice.iloc[0]!r}: give each person one code, and each code to one person."
+            )
+    return dict(given.to_numpy().tolist())
+
+
+def staff_code(name: str, codes: Mapping[str, str], key: bytes) -> str:
+    """What stands for a member of staff: the code given, else ``staff-`` and 32 bits of a keyed hash.
+
+    >>> staff_code("Ann", {"Ann": "A07"}, b"a key of 16 bytes"), staff_code(" ", {}, b"a key of 16 bytes")
+    ('A07', '')
+    """
+    name = name.strip()
+    return codes.get(name) or (f"staff-{keyed_hash(name, key)[:8]}" if name else "")
 
 
 def _may_be_personal(column: pd.Series) -> bool:

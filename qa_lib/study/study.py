@@ -21,7 +21,7 @@ from qa_lib.study.exports.files import SUFFIXES, read_table
 from qa_lib.study.instrument import Identifier, Instrument, Words, read_instrument
 from qa_lib.study.kept import kept
 from qa_lib.study.limits import plain
-from qa_lib.study.privacy import personal_column, without_personal
+from qa_lib.study.privacy import personal_column, staff_codes, without_personal
 from qa_lib.study.responses import Responses, comparable
 from qa_lib.study.schema import Record, load_yaml, validate
 from qa_lib.study.screening import screen
@@ -148,7 +148,8 @@ class StudyFile(Record):
 
     ``comments`` are open questions, each a column's name, or id, name and columns; ``quotes`` allows pages to quote
     redacted answers of groups no smaller than ``minimum_cell``. ``personal`` names columns that may hold personal data:
-    a segment or column of the responses by its id, a column of an operations record as ``tickets.phone``.
+    a segment or column of the responses by its id, a column of an operations record as ``tickets.phone``. ``staff``
+    says whether members of staff bear ``codes`` (the column ``code`` of roster.csv, else keyed hashes) or ``names``.
     ``ticket_log`` declares that ``tickets/`` has a row per change of a ticket.
     """
 
@@ -162,6 +163,7 @@ class StudyFile(Record):
     comments: list[OpenQuestion] = []
     quotes: bool = False
     personal: list[str] = []
+    staff: Literal["codes", "names"] = "codes"
     exclude: list[Exclusion] = []
     exclude_flagged: list[
         Literal["longstring", "irv", "even_odd", "mahalanobis", "duration", "attention", "duplicate"]
@@ -283,7 +285,7 @@ class Study:
         if self.spec.ticket_log is None or not files:
             return None
         found = read_ticket_log(files, self.spec.ticket_log)
-        return replace(found, table=without_personal(found.table, self.may_be_personal("tickets")))
+        return replace(found, table=self._private(found.table, "tickets"))
 
     def calls(self) -> pd.DataFrame | None:
         return self._records("calls")
@@ -338,7 +340,7 @@ class Study:
         if not files:
             return None
         table = pd.concat([read_table(file) for file in files], ignore_index=True)
-        return without_personal(table, self.may_be_personal(folder))
+        return self._private(table, folder)
 
     def _files(self, folder: str) -> list[Path]:
         if not (self.path / folder).is_dir():
@@ -347,7 +349,12 @@ class Study:
 
     def _table(self, name: str) -> pd.DataFrame | None:
         path = self.path / name
-        return without_personal(read_table(path), self.may_be_personal(path.stem)) if path.is_file() else None
+        return self._private(read_table(path), path.stem) if path.is_file() else None
+
+    def _private(self, table: pd.DataFrame, record: str) -> pd.DataFrame:
+        roster = self.path / "roster.csv"
+        codes = staff_codes(roster) if self.spec.staff == "codes" else None
+        return without_personal(table, self.may_be_personal(record), codes)
 
     def may_be_personal(self, record: str) -> list[str]:
         """The columns of an operations record that study.yaml declares personal."""
