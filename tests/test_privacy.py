@@ -351,7 +351,7 @@ def test_the_roster_gives_codes_and_the_plan_shows_them(tmp_path):
 
 @pytest.mark.parametrize("codes", [["A1", "A1", ""], ["A1", "A2", "A1"]])
 def test_a_code_is_one_persons(tmp_path, codes):
-    with pytest.raises(StudyError, match=r"roster.csv: code 'A1': give every person one code of their own"):
+    with pytest.raises(StudyError, match=r"roster.csv: code 'A1': give each person one code"):
         staffed(tmp_path, ROSTER.assign(code=codes)).tickets()
 
 
