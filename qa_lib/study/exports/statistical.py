@@ -18,7 +18,7 @@ import pandas as pd
 from qa_lib.errors import QaError, ResponseError
 from qa_lib.study.limits import ADVICE, MAX_MEMORY, check_shape
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 def whole_file(path: Path) -> tuple[pd.DataFrame, object]:
