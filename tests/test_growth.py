@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from pandas.testing import assert_frame_equal
 
 import qa_lib as qa
 from qa_lib.errors import ResponseError
 from qa_lib.study import partitions
+from qa_lib.study.study import check as qa_check
 from qa_lib.sufficient import resample
 
 DEMO = Path(__file__).parents[1] / "data" / "raw" / "demo"
@@ -94,3 +96,22 @@ def test_resamples_of_many_respondents_spread_as_drawn_ones_do(monkeypatch, miss
     np.testing.assert_allclose(covs.std(axis=0), drawn_covs.std(axis=0), rtol=0.15)
     np.testing.assert_allclose(means.mean(axis=0), drawn_means.mean(axis=0), atol=0.002)
     np.testing.assert_allclose(covs.mean(axis=0), drawn_covs.mean(axis=0), atol=0.01)
+
+
+def test_check_finds_the_same_period_by_period(demo, monkeypatch) -> None:
+    said = yaml.safe_load((demo / "instrument.yaml").read_text(encoding="utf-8"))
+    said["items"][1]["reverse"] = True
+    (demo / "instrument.yaml").write_text(yaml.safe_dump(said, allow_unicode=True), encoding="utf-8")
+    findings = qa_check(qa.read_study(demo))
+    assert findings["finding"].str.contains("runs against").any()
+    monkeypatch.setattr(partitions, "LARGE_BYTES", 0)
+    kept = qa_check(qa.read_study(demo))
+    assert_frame_equal(kept[kept["where"] != "screening"], findings[findings["where"] != "screening"])
+
+
+def test_a_period_of_more_than_can_be_held_is_refused_its_parts_are_not(demo, large, monkeypatch) -> None:
+    monkeypatch.setattr(partitions, "MOST_JOINED", 500)
+    study = qa.read_study(demo)
+    with pytest.raises(ResponseError, match="Report on its periods"):
+        study.responses("2026-Q3")
+    assert len(study.responses("2026-08").data)

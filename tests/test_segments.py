@@ -8,7 +8,7 @@ from driver_data import PREDICTORS, SFO_DRIVERS
 
 import qa_lib as qa
 from qa_lib.effects.design import build_design
-from qa_lib.effects.segments import interaction_tests
+from qa_lib.effects.segments import _independent, _jointly, interaction_tests
 from qa_lib.errors import ModelError, ResponseError
 
 STEMS = {"csor": 5, "attr": 3, "perf": 5, "qual": 8}
@@ -104,3 +104,25 @@ def test_one_segment_is_refused_and_absent_items_are_named(two_channels):
     flat = two_channels.assign(care=two_channels["care"].where(two_channels["channel"] != "app", 1.0))
     with pytest.raises(ModelError, match="segment 'app': predictors that are constant: care"):
         qa.driver_segments(flat, "sat", ["speed", "care"], "channel")
+
+
+@pytest.mark.parametrize("errors", ["HC0", "HC1", "HC2", "HC3"])
+def test_separate_models_give_what_one_with_all_interactions_gives(two_channels, errors):
+    weights = np.random.default_rng(3).uniform(0.5, 2, len(two_channels))
+    design = build_design(two_channels, "sat", ["speed", "care", "place"], weights)
+    codes = pd.factorize(two_channels["channel"])[0]
+    (separate, df), (joint, joint_df) = (find(design, codes, errors) for find in (_independent, _jointly))
+    assert df == pytest.approx(joint_df)
+    for chosen in ([0, 1, 2], [0], [2]):
+        assert separate(chosen) == pytest.approx(joint(chosen), rel=1e-9)
+
+
+def test_of_very_many_segments_no_model_of_all_groups_is_fitted():
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame(rng.normal(size=(60 * 30, 2)), columns=["speed", "care"])
+    data = data.assign(branch=np.repeat(range(60), 30), sat=data.sum(axis=1) + rng.normal(size=len(data)))
+    result = qa.driver_segments(data, "sat", ["speed", "care"], "branch", n_boot=20)
+    assert set(result.tests["method"]) == {"interaction", "importance"}
+    assert "p_value_path" not in result.glance()
+    shares = result.differences.groupby("term")["estimate"].sum()
+    assert shares.abs().max() < 1e-9

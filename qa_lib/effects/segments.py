@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 OTHERS = "others"
 _PER_PREDICTOR = 10
 _PER_FACTOR_MODEL = 100
+_MOST_GROUPS = 50
 _SEGMENT, _WEIGHT, _CLUSTER = "segment ", "weights ", "cluster "
 _TEST_COLUMNS = ["term", "method", "statistic", "df", "df_residual", "p_value", "p_adjusted"]
+Wald = Callable[[list[int]], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class DriverSegments(Result):
         with the errors asked for (Wald, Chow 1960); "importance", equal shares of R² (Cochran's 1954 Q, bootstrap
         errors); "path" and, when items are given, "latent": scaled χ² difference (Satorra and Bentler 2001,
         doi:10.1007/BF02296192) of multi-group models with free and with equal regressions; "latent" where
-        every segment has 100 respondents (Boomsma 1985, doi:10.1007/BF02294248)
+        every segment has 100 respondents (Boomsma 1985, doi:10.1007/BF02294248); of up to 50 segments, as these models
+        have parameters for each
     differences : per segment (``group``) and ``term``: its share of R² less the mean share of the other segments, with
         bootstrap errors; p adjusted by Holm over all rows
     models : the driver model of each segment
@@ -218,29 +221,64 @@ def _share_draws(design: RowsDesign, n_boot: int, seed: int, method: str) -> np.
 
 
 def interaction_tests(design: RowsDesign, codes: np.ndarray, cov_type: CovType) -> pd.DataFrame:
-    """F tests that the coefficients are the same in all segments: of all predictors, and of each."""
-    terms, count = design.predictors, codes.max() + 1
-    width = len(terms) + 1
+    """F tests that the coefficients are the same in all segments: of all predictors, and of each.
+
+    All interactions with the segment make as many models as there are segments. With errors of rows (HC) these are
+    independent, and nothing as wide as all of them together is computed.
+    """
+    terms, cov_type = design.predictors, errors_that_apply(design, cov_type)
+    compare = _independent if cov_type.startswith("HC") else _jointly
+    wald, df_residual = compare(design, codes, cov_type)
+    rows = []
+    for term, chosen in {"all": list(range(len(terms))), **{term: [k] for k, term in enumerate(terms)}}.items():
+        df = int(codes.max()) * len(chosen)
+        # with fewer clusters than contrasts their covariance is singular: no statistic
+        statistic = wald(chosen) / df if df <= df_residual else np.nan
+        p_value = stats.f.sf(statistic, df, df_residual)
+        rows.append({"term": term, "statistic": statistic, "df": df, "df_residual": df_residual, "p_value": p_value})
+    return _tests("interaction", rows)
+
+
+def _independent(design: RowsDesign, codes: np.ndarray, cov_type: str) -> tuple[Wald, float]:
+    """Wald's χ² that chosen slopes are equal: Σ (b − b̄)'V⁻¹(b − b̄) over segments, b̄ weighted by V⁻¹."""
+    order = np.argsort(codes, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    x, total = design.with_intercept, len(parts) * (len(design.predictors) + 1)
+    single = "HC0" if cov_type == "HC1" else cov_type
+    share = design.n / len(codes)
+    found = [least_squares(design.y[own], x[own], design.weights[own], share * len(own), single, None) for own in parts]
+    slopes = np.array([params[1:] for params, _, _ in found])
+    vcov = np.array([cov[1:, 1:] for _, cov, _ in found])
+    if cov_type == "HC1":
+        vcov *= len(codes) / (len(codes) - total)
+
+    def wald(chosen: list[int]) -> float:
+        own = slopes[:, chosen]
+        precision = np.linalg.inv(vcov[:, chosen][:, :, chosen])
+        mean = np.linalg.solve(precision.sum(axis=0), np.einsum("sab,sb->a", precision, own))
+        return float(np.einsum("sa,sab,sb->", own - mean, precision, own - mean))
+
+    return wald, design.n - total
+
+
+def _jointly(design: RowsDesign, codes: np.ndarray, cov_type: str) -> tuple[Wald, float]:
+    """The same from one regression with all interactions: clusters may lie across segments."""
+    count, width = int(codes.max()) + 1, len(design.predictors) + 1
     blocks = np.zeros((len(codes), count, width))
     blocks[np.arange(len(codes)), codes] = design.with_intercept
     x = blocks.reshape(len(codes), -1)
-    cov_type = errors_that_apply(design, cov_type)
     params, vcov, df_residual = least_squares(design.y, x, design.weights, design.n, cov_type, design.clusters)
-    rows = []
-    for term, chosen in {"all": range(len(terms)), **{term: [k] for k, term in enumerate(terms)}}.items():
+
+    def wald(chosen: list[int]) -> float:
         contrast = np.zeros((count - 1, len(chosen), count, width))
         for place, k in enumerate(chosen):
             contrast[:, place, 0, k + 1] = -1
             contrast[np.arange(count - 1), place, np.arange(1, count), k + 1] = 1
         contrast = contrast.reshape(-1, count * width)
-        df = len(contrast)
         gap = contrast @ params
-        # with fewer clusters than contrasts their covariance is singular: no statistic
-        solvable = df <= df_residual
-        statistic = gap @ np.linalg.solve(contrast @ vcov @ contrast.T, gap) / df if solvable else np.nan
-        p_value = stats.f.sf(statistic, df, df_residual)
-        rows.append({"term": term, "statistic": statistic, "df": df, "df_residual": df_residual, "p_value": p_value})
-    return _tests("interaction", rows)
+        return float(gap @ np.linalg.solve(contrast @ vcov @ contrast.T, gap))
+
+    return wald, df_residual
 
 
 def _equal_shares(terms: list[str], shares: np.ndarray, errors: np.ndarray) -> pd.DataFrame:
@@ -268,6 +306,8 @@ def _group_models(
     """χ² difference tests of equal regressions in multi-group models (Satorra–Bentler): of the scores, and of the
     factors behind the items with loadings equal in all segments."""
     regression = f"{outcome} ~ {' + '.join(terms)}"
+    if table[_SEGMENT].cat.categories.size > _MOST_GROUPS:
+        return []
     models = {"path": (regression, ())}
     large = table[_SEGMENT].value_counts().min() >= _PER_FACTOR_MODEL
     if items and large and all(len(group) > 1 for group in items.values()):
@@ -299,9 +339,11 @@ def _differences(
 ) -> pd.DataFrame:
     """Each segment's share less the mean of the others', from shares (G, p) and draws (G, B, p)."""
     count = len(shares)
-    contrast = (np.eye(count) * count - 1) / (count - 1)
-    difference = contrast @ shares
-    drawn = np.einsum("gh,hbp->bgp", contrast, draws)
+
+    def beyond_others(values: np.ndarray) -> np.ndarray:
+        return (count * values - values.sum(axis=0)) / (count - 1)
+
+    difference, drawn = beyond_others(shares), beyond_others(draws).swapaxes(0, 1)
     low, high = percentile_interval(drawn, conf_level)
     error = drawn.std(axis=0, ddof=1) if len(drawn) > 1 else np.full(shares.shape, np.nan)
     statistic = difference / error

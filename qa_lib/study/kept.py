@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from qa_lib.study import cleaning
 from qa_lib.study.dates import labels, unit_of
 from qa_lib.study.partitions import Partitions, Weighted, is_large, partitions
 from qa_lib.study.responses import Responses, warn_of
+from qa_lib.study.versions import on_one_scale
 
 if TYPE_CHECKING:
     from qa_lib.study.study import Study
@@ -69,3 +71,13 @@ def kept(study: Study) -> Whole | Partitions:
     warn_of(found.doubts)
     _known[study.path] = (fingerprint, found)
     return found
+
+
+def read_anew(study: Study) -> Iterator[Responses]:
+    """The responses on one scale, in one table or, of a large study, period by period; raises what reading raises."""
+    if not is_large(study):
+        yield on_one_scale(cleaning.build(study))[0]
+        return
+    found = partitions(study)
+    for name in found.periods():
+        yield on_one_scale(found.answers(name, lambda responses: responses), study.instrument)[0]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 LARGE_ROWS = 1_000_000
 LARGE_BYTES = 200_000_000
+MOST_JOINED = 2_000_000  # 280 bytes each, and a page holds a period and the one before
 _KEPT_PERIODS = 2
 _read_lately: dict[str, Responses] = {}
 Weighted = Callable[[Responses], Responses]
@@ -103,8 +104,18 @@ class Partitions:
         return self.study.processed / "summaries"
 
     def answers(self, period: str, weighted: Weighted) -> Responses:
-        """The responses of a period, possibly none; ``weighted`` gives responses their weights."""
+        """The responses of a period, possibly none; ``weighted`` gives responses their weights.
+
+        Raises ``ResponseError`` for a period that joins more of them than pages can hold.
+        """
         names = self.within(period)
+        rows = sum(self.summary[name]["rows"] for name in names)
+        if len(names) > 1 and rows > MOST_JOINED:
+            raise ResponseError(
+                f"{self.study.path}: {period} joins {rows:,} responses of {len(names)} periods; at most "
+                f"{MOST_JOINED:,} are held at once. Report on its periods ({names[0]} to {names[-1]}): their trends "
+                "rest on sums, however many responses there are."
+            )
         found = self._joined([weighted(self._read(name)) for name in names or self.periods()[:1]])
         if names == [period]:
             return found

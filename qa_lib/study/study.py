@@ -14,19 +14,18 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from qa_lib.criteria import Criteria
 from qa_lib.errors import QaError, QaWarning, ResponseError, StudyError
-from qa_lib.study.checks import doubtful_items
-from qa_lib.study.cleaning import build
+from qa_lib.study.checks import answer_sums, doubts_of
 from qa_lib.study.dates import unit_of
 from qa_lib.study.exports.files import SUFFIXES, read_table
 from qa_lib.study.instrument import Identifier, Instrument, Words, read_instrument
-from qa_lib.study.kept import kept
+from qa_lib.study.kept import kept, read_anew
 from qa_lib.study.limits import plain
 from qa_lib.study.privacy import personal_column, staff_codes, without_personal
 from qa_lib.study.responses import Responses, comparable
 from qa_lib.study.schema import Record, load_yaml, validate
 from qa_lib.study.screening import screen
 from qa_lib.study.ticket_log import TicketLog, Tickets, log_findings, read_ticket_log
-from qa_lib.study.versions import on_one_scale, version_findings, versions_in
+from qa_lib.study.versions import VERSION, on_one_scale, version_findings, versions_in
 
 GUESS = "# a guess:"
 """What a drafted line ends with until a person has confirmed it; ``check`` lists them."""
@@ -402,15 +401,9 @@ def check(study: Study) -> pd.DataFrame:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", QaWarning)
         try:
-            built = build(study)
+            findings += _of_responses(study)
         except QaError as error:
             return pd.DataFrame([("error", "responses", "", str(error), ""), *findings], columns=_FINDING)
-        responses, _ = on_one_scale(built)
-        screen(responses)
-    findings += version_findings(study.instrument, built.data)
-    for item, finding, advice in doubtful_items(responses.data, responses.instrument):
-        findings.append(("warning", "instrument.yaml", f"items → {item}", f"item {item} {finding}.", advice))
-    findings += _off_scale(responses)
     screening = [str(warning.message) for warning in caught if issubclass(warning.category, QaWarning)]
     findings += [("warning", "responses", "screening", message, "") for message in screening]
     return pd.DataFrame(findings, columns=_FINDING)
@@ -454,10 +447,26 @@ def _personal(study: Study) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-def _off_scale(responses: Responses) -> list[tuple[str, str, str, str, str]]:
+def _of_responses(study: Study) -> list[tuple[str, str, str, str, str]]:
+    """Findings on the responses, from one table after another: of a large study, period by period."""
+    sums, ledgers, versions, rows = [], [], [], pd.Series(dtype=int)
+    for responses in read_anew(study):
+        screen(responses)
+        sums.append(answer_sums(responses.data, responses.instrument))
+        ledgers.append(responses.ledger[responses.ledger["reason"] == "out_of_range"])
+        versions.append(responses.data[[name for name in ("date", VERSION) if name in responses.data]])
+        rows = rows.add(responses.data["source_file"].value_counts(), fill_value=0)
+        instrument = responses.instrument
+    findings = version_findings(study.instrument, pd.concat(versions, ignore_index=True))
+    for item, finding, advice in doubts_of(sum(sums[1:], sums[0]), instrument):
+        findings.append(("warning", "instrument.yaml", f"items → {item}", f"item {item} {finding}.", advice))
+    ledger = pd.concat(ledgers, ignore_index=True)
+    return findings + _off_scale(ledger[~(ledger["row"].isna() & ledger.duplicated())], rows)
+
+
+def _off_scale(ledger: pd.DataFrame, rows: pd.Series) -> list[tuple[str, str, str, str, str]]:
     """A finding for every column of a file in which more than one answer in twenty lies outside the scale."""
-    ledger, rows = responses.ledger, responses.data["source_file"].value_counts()
-    counts = ledger[ledger["reason"] == "out_of_range"].groupby(["file", "column"])["count"].sum()
+    counts = ledger.groupby(["file", "column"])["count"].sum()
     return [
         ("warning", file, column, f"{n} answers lie outside the scale and count as missing.", _SCALE_ADVICE)
         for (file, column), n in counts.items()

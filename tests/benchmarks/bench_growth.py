@@ -1,10 +1,11 @@
-"""Time and memory of ``qa report`` for 10⁵, 10⁶ and 10⁷ responses in monthly files.
+"""Time and memory of ``qa report`` for 10⁵, 10⁶ and 10⁷ responses in monthly files, and for many branches.
 
-``python tests/benchmarks/bench_growth.py [RESPONSES …] [--months 12] [--branches 20] [--missing 0.01] [--lang en]``
+``python tests/benchmarks/bench_growth.py [RESPONSES …] [--months 24] [--branches 20] [--missing 0.01] [--lang en]``
 writes a study of so many responses to 22 five-level items and one on satisfaction, a parquet file a month, drawn from
-the demo's population, and renders its newest month: first with nothing under ``data/processed``, then once more with
-it. Memory is the largest sum over all processes of the run: resident (what two share counts twice) and proportional
-(what they share counts once).
+the demo's population, and measures its steps one after another, each in a process of its own: the exports read with
+nothing under ``data/processed``; then the report on the newest month, all pages. With ``--by branch`` (and ``--months
+1``) it also renders a report per branch. Other words are handed to ``qa report``. Memory is the largest sum over all
+processes of a step: resident (what two share counts twice) and proportional (what they share counts once).
 """
 
 from __future__ import annotations
@@ -96,22 +97,28 @@ def draw_month(
     return pa.table(columns)
 
 
-def measured_report(study: Path, period: str, languages: list[str], extra: list[str]) -> dict[str, float | str]:
-    """Wall and CPU seconds of ``qa report`` and the largest memory (MiB) of all its processes together."""
-    command = [sys.executable, "-m", "qa_lib", "report", str(study), "--period", period, *extra]
-    command += [word for lang in languages for word in ("--lang", lang)]
-    started = time.perf_counter()
-    run = subprocess.Popen(command, env=ENVIRONMENT, cwd=study.parents[2], stdout=subprocess.PIPE,
+def measured(command: list[str], folder: Path) -> dict[str, float | str]:
+    """Wall and CPU seconds of a command and the largest memory (MiB) of all its processes together."""
+    before, started = os.times(), time.perf_counter()
+    run = subprocess.Popen([sys.executable, *command], env=ENVIRONMENT, cwd=folder, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, text=True)  # fmt: skip
     peaks = {"resident": 0.0, "proportional": 0.0}
     while run.poll() is None:
         for name, value in memory_of(run.pid).items():
             peaks[name] = max(peaks[name], value)
-        time.sleep(0.2)
-    said = run.stdout.read()
+        time.sleep(0.5)
+    said, after = run.stdout.read(), os.times()
     if run.returncode:
         raise SystemExit(said)
-    return {"seconds": time.perf_counter() - started, **peaks, "said": said}
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"seconds": time.perf_counter() - started, "cpu": cpu, **peaks, "said": said}
+
+
+def steps(study: Path, languages: list[str], extra: list[str]) -> dict[str, list[str]]:
+    """The command of every step, by its name."""
+    report = ["-m", "qa_lib", "report", str(study), "--period", "2026-10", "--force", *extra]
+    read = f"import qa_lib as qa; print(len(qa.read_study({str(study)!r}).periods()), 'periods')"
+    return {"read": ["-c", read], "report": report + [word for lang in languages for word in ("--lang", lang)]}
 
 
 def memory_of(pid: int) -> dict[str, float]:
@@ -135,7 +142,7 @@ def memory_of(pid: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("responses", type=float, nargs="*", default=[1e5])
-    parser.add_argument("--months", type=int, default=12)
+    parser.add_argument("--months", type=int, default=24)
     parser.add_argument("--branches", type=int, default=20)
     parser.add_argument("--missing", type=float, default=0.01)
     parser.add_argument("--lang", nargs="+", default=["en"])
@@ -149,11 +156,12 @@ def main() -> None:
                 started = time.perf_counter()
                 write_study(root, n, given.months, given.branches, given.missing)
                 print(f"{n:,} responses written in {time.perf_counter() - started:.0f} s", flush=True)
-            for state in ("first", "again"):
-                found = measured_report(study, "2026-10", given.lang, ["--force", *extra])
+            for step, command in steps(study, given.lang, extra).items():
+                found = measured(command, root)
                 print(
-                    f"{n:>12,} responses, {state}: {found['seconds']:.1f} s; peak {found['proportional']:.0f} MiB "
-                    f"proportional, {found['resident']:.0f} MiB resident\n{found['said']}",
+                    f"{n:>12,} responses, {step}: {found['seconds']:.1f} s, CPU {found['cpu']:.1f} s; peak "
+                    f"{found['proportional']:.0f} MiB proportional, {found['resident']:.0f} MiB resident\n"
+                    f"{found['said']}",
                     flush=True,
                 )
     finally:

@@ -215,6 +215,7 @@ def prediction(page: ReportPage, found: Drivers | None) -> None:
         return
     text = page.text
     page.section("driver_prediction")
+    page = page.sampled()
     data, terms = page.model_data(), list(page.dimensions)
     result = page.attempt(cross_validate, data, "satisfaction", terms, weights=weights_of(page), folds=5, repeats=2)
     if result is None:

@@ -153,6 +153,7 @@ def segments(page: ReportPage, found: Drivers | None) -> None:
         return
     text = page.text
     page.section("driver_segments")
+    page = page.sampled()
     results = {name: result for name in candidates if (result := _segment(page, name)) is not None}
     if not results:
         return
@@ -212,7 +213,7 @@ def _segments_table(
     for name, result in results.items():
         glance = result.glance().loc[0]
         row = [names[name], text.count(glance["segments"]), text.number(glance["statistic"], 2)]
-        row += [text.p_value(glance["p_value"]), text.p_value(adjusted[name]), text.p_value(glance["p_value_path"])]
+        row += [text.p_value(glance["p_value"]), text.p_value(adjusted[name]), text.p_value(glance.get("p_value_path"))]
         row.append(text.p_value(glance.get("p_value_latent")))
         rows.append([*row, text("yes") if adjusted[name] < SIGNIFICANCE else text("no")])
     columns = "segment n_segments f_statistic p p_holm p_path p_latent differs"
@@ -253,6 +254,7 @@ def robust(page: ReportPage, found: Drivers | None) -> None:
         return
     text = page.text
     page.section("driver_robustness")
+    page = page.sampled()
     flagged = screen(page.responses)["flagged"].to_numpy()
     outcome = page.outcomes["satisfaction"]
     needed = [*page.items, outcome, *(["weight"] if page.weights else [])]

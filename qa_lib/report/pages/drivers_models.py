@@ -21,6 +21,7 @@ def top_box(page: ReportPage, found: Drivers | None) -> None:
         return
     text = page.text
     page.section("driver_top_box")
+    page = page.sampled()
     low, high = page.instrument.scale_of(page.outcomes["satisfaction"])
     cut = high - 1 if high - low > 1 else high
     options = {"model": "logit", "top_box": cut, "n_boot": 0, "weights": weights_of(page)}
@@ -69,6 +70,7 @@ def latent(page: ReportPage, found: Drivers | None) -> None:
         return
     text = page.text
     page.section("driver_latent")
+    page = page.sampled()
     outcomes = outcome_items(page)
     names = {name: page.dimension_name(name) for name in page.dimensions}
     names |= {name: outcome_name(page, name) for name in outcomes}
@@ -143,6 +145,7 @@ def composite_model(page: ReportPage, found: Drivers | None) -> None:
     if found is None:
         return
     page.section("driver_pls")
+    page = page.sampled()
     outcomes = outcome_items(page)
     blocks = {**page.dimensions, **outcomes}
     measured = [f"{name} =~ {' + '.join(group)}" for name, group in blocks.items() if len(group) > 1]

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 
 from qa_lib.effects.regression import Drivers, drivers
@@ -27,6 +28,7 @@ from qa_lib.tracking.indicators import index_of_sums, rater_index
 from qa_lib.tracking.weighting import rake
 
 T = TypeVar("T")
+MOST_ROWS = 20_000
 VERDICT_CLASSES = {"met": "good", "not_met": "bad", "undecided": ""}
 
 
@@ -181,6 +183,16 @@ class ReportPage:
     def responses(self) -> Responses:
         """This page's respondents as the screening wants them."""
         return replace(self.study.responses(self.period), data=self.data)
+
+    def sampled(self) -> ReportPage:
+        """This page for analyses that need every row many times: with all respondents, or of more than ``MOST_ROWS``
+        so many drawn at random, the same in every run, which the page says."""
+        if len(self.data) <= MOST_ROWS:
+            return self
+        chosen = np.sort(np.random.default_rng(0).choice(len(self.data), MOST_ROWS, replace=False))
+        counts = {"n": self.text.count(MOST_ROWS), "of": self.text.count(len(self.data))}
+        display.paragraph(self.text("sampled", **counts), "note")
+        return replace(self, data=self.data.iloc[chosen].reset_index(drop=True))
 
     def model_data(self) -> pd.DataFrame:
         """Dimension means and outcomes on their answer scales, a row per respondent."""
