@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil
 
 import pandas as pd
@@ -26,12 +27,17 @@ _MOODS = {"adopt": "good", "abandon": "bad"}
 _RATES = ("rr1", "coop1", "ref1", "con1")
 
 
-def until_now(page: ReportPage) -> pd.DataFrame:
-    """All responses up to the end of the page's period, of every segment."""
-    data = page.study.responses().data
-    last = span(page.period)[1]
-    ends = {name: span(str(name))[1] for name in data["period"].dropna().unique()}
-    return data[data["period"].map(ends) <= last].reset_index(drop=True)
+def until_now(page: ReportPage, values: Mapping[str, list[str]], column: str | None) -> pd.DataFrame:
+    """Every respondent up to the end of the page's period: the period, ``column``, the weight, and the mean of the
+    items of each of ``values``. One of the study's periods is read at a time."""
+    last, parts = span(page.period)[1], []
+    for name in (name for name in page.study.periods() if span(name)[1] <= last):
+        data = page.study.responses(name).data
+        kept = data[[known for known in ("period", column, page.weights) if known is not None and known in data]]
+        means = {key: data.reindex(columns=items).mean(axis=1) for key, items in values.items()}
+        parts.append(kept.assign(**means))
+    table = pd.concat(parts, ignore_index=True)
+    return table.astype({name: "category" for name in ("period", column) if name in table})
 
 
 def unit(page: ReportPage, actions: pd.DataFrame) -> Segment | None:
@@ -80,13 +86,16 @@ def effects(page: ReportPage, actions: pd.DataFrame | None) -> ActionEffects | N
     measured = [kpi for kpi in known.values() if kpi.id in named and kpi.table in tables]
     cases = {kpi.id: page.attempt(kpi_cases, tables, spec, kpi.id, period="M") for kpi in measured}
     values = dict(page.instrument.dimensions) | {role: [item] for role, item in page.instrument.outcomes.items()}
+    values |= {item: [item] for item in page.instrument.items}
+    values = {name: items for name, items in values.items() if name in named}
     segment = unit(page, actions)
+    column = None if segment is None else segment.id
     return page.attempt(
         action_effects,
-        until_now(page),
+        until_now(page, values, column),
         actions,
-        values={name: items for name, items in values.items() if name in named},
-        unit=None if segment is None else segment.id,
+        values={name: [name] for name in values},
+        unit=column,
         weights=page.weights,
         cases={name: table for name, table in cases.items() if table is not None},
         better={kpi.id: kpi.better for kpi in measured},
@@ -262,12 +271,13 @@ def scores(page: ReportPage, data: pd.DataFrame) -> pd.DataFrame:
 
 def reference(page: ReportPage, column: str) -> dict[object, float]:
     """The make-up of all periods so far: the shares of a segment's groups that answered this period as well."""
-    earlier = until_now(page)
-    segment, _, value = page.segment.partition("=")
-    if segment:
-        earlier = earlier[earlier[segment].astype(str) == value]
-    shares = earlier[column].value_counts(normalize=True)
-    return {name: float(shares[name]) for name in sorted(set(page.data[column].dropna()) & set(shares.index), key=str)}
+    counts = pd.concat(
+        [pd.Series({name: sums.n_rows for name, sums in page.group_scores(column, period).items()}, dtype=float)
+         for period in (*page.earlier, page.period)]
+    )  # fmt: skip
+    shares = counts.groupby(level=0).sum() / counts.sum()
+    present = sorted(set(page.data[column].dropna()), key=str)
+    return {name: float(shares[str(name)]) for name in present if str(name) in shares}
 
 
 def standardise(page: ReportPage, columns: list[str]) -> None:
