@@ -6,10 +6,11 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from threading import Event
 
 import nbformat
@@ -56,10 +57,13 @@ def render_pages(
 
 
 def _collect(waiting: dict[Future, Page], running: Iterable[Page], done: Callable[[Page, Outcome], None]) -> None:
+    finished: SimpleQueue[Future] = SimpleQueue()  # to wait for all of them anew after each would be quadratic
+    for future in waiting:
+        future.add_done_callback(finished.put)
     with tqdm(total=len(waiting), unit="page", disable=None) as bar:
         while waiting:
-            finished, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in finished:
+            with suppress(Empty):
+                future = finished.get(timeout=0.5)
                 done(waiting.pop(future), future.result())
                 bar.update()
             bar.set_postfix_str(", ".join(page.name for page in list(running)))

@@ -8,13 +8,18 @@ Statistical Disclosure Control, ch. 6). Weeks and days, which cut across months,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from qa_lib.study.cleaning import in_period
 from qa_lib.study.dates import labels, parse_dates, span, unit_of
+
+if TYPE_CHECKING:
+    from networkx import Graph
 
 _LARGEST_SYSTEM = 1500
 Cell = tuple[Hashable, ...]
@@ -149,24 +154,23 @@ def _complete(counts: np.ndarray, hidden: np.ndarray, whole: np.ndarray, minimum
 
 
 def _next_cell(counts: np.ndarray, hidden: np.ndarray, whole: np.ndarray, minimum: int) -> tuple[int, int] | None:
-    unseen = hidden & (counts > 0)
+    unseen, free = hidden & (counts > 0), ~hidden & (counts > 0)
     for axis in (0, 1):
-        for line in np.flatnonzero(~whole.all(axis=axis)):
-            cells = np.take(unseen, line, 1 - axis)
-            n = np.take(counts, line, 1 - axis)
-            if cells.any() and (cells.sum() < 2 or n[cells].sum() < minimum):
-                free = np.flatnonzero(~cells & (n > 0))
-                if len(free):
-                    other = free[np.argmin(n[free])]
-                    return (other, line) if axis == 0 else (line, other)
+        cells, n = unseen.sum(axis), (counts * unseen).sum(axis)
+        weak = ~whole.all(axis) & (cells > 0) & ((cells < 2) | (n < minimum)) & free.any(axis)
+        if weak.any():
+            line = int(np.argmax(weak))
+            others = np.flatnonzero(np.take(free, line, 1 - axis))
+            other = int(others[np.argmin(np.take(counts, line, 1 - axis)[others])])
+            return (other, line) if axis == 0 else (line, other)
     known = determined(_sums_of_table(unseen, whole)) if unseen.any() else set()
-    free = np.argwhere(~hidden & (counts > 0))
-    beside = [
-        tuple(cell)
-        for cell in free
-        if any(known_cell[0] == cell[0] or known_cell[1] == cell[1] for known_cell in known)
-    ]
-    return min(beside, key=lambda cell: (counts[cell], cell)) if beside else None
+    near = np.zeros_like(free)
+    for row, column in known:
+        if row not in ("row", "column"):
+            near[row] = True
+        near[:, column] = True
+    beside = np.argwhere(free & near)
+    return min(map(tuple, beside.tolist()), key=lambda cell: (counts[cell], cell)) if len(beside) else None
 
 
 def _sums_of_table(unseen: np.ndarray, whole: np.ndarray) -> list[list[Cell]]:
@@ -204,9 +208,24 @@ def determined(sums: Sequence[Sequence[Cell]]) -> set[Cell]:
     found: set[Cell] = set()
     for component in nx.connected_components(together):
         cells = [name for kind, name in component if kind == "cell"]
-        known = [sums[place] for kind, place in component if kind == "sum"]
-        found |= {*cells} if len(cells) > _LARGEST_SYSTEM else _fixed(cells, known)
+        ends = {cell: [place for _, place in together[("cell", cell)]] for cell in cells}
+        if all(len(places) == 2 for places in ends.values()) and nx.is_bipartite(graph := nx.Graph(ends.values())):
+            found |= _bridges(graph, ends)
+        elif len(cells) > _LARGEST_SYSTEM:
+            found |= {*cells}
+        else:
+            found |= _fixed(cells, [sums[place] for kind, place in component if kind == "sum"])
     return found
+
+
+def _bridges(graph: Graph, ends: Mapping[Cell, list[int]]) -> set[Cell]:
+    """The fixed cells where each is in two sums and these are of two kinds, such as rows and columns: what is added
+    along a path of cells and taken off in turn must come back, so only cells on no circle are fixed."""
+    import networkx as nx
+
+    bridges = {frozenset(bridge) for bridge in nx.bridges(graph)}
+    twins = Counter(frozenset(places) for places in ends.values())
+    return {cell for cell, places in ends.items() if (edge := frozenset(places)) in bridges and twins[edge] == 1}
 
 
 def _fixed(cells: list[Cell], sums: Iterable[Sequence[Cell]]) -> set[Cell]:

@@ -18,6 +18,7 @@ from qa_lib.study.screening import screen
 
 _LOW, _HIGH = 40.0, 75.0  # dimension scores 0–100: 1 and 2 of five points are low, 4 and 5 high
 _SHOWN_ITEMS = 10
+_DRAWN_GROUPS = 30
 _N_BOOT = 500
 
 
@@ -236,8 +237,9 @@ def _segment_picture(page: ReportPage, name: str, result: DriverSegments, label:
     labels = {term: page.dimension_name(term) for term in page.dimensions}
     labels |= {value: _segment_value(page, name, value) for value in result.sizes.index}
     labels |= {"share": text("importance_share")}
-    height = 1.4 + 0.22 * len(page.dimensions) * len(result.sizes)
-    display.figure(charts_drivers.drawn(result, labels, height, "x"), text("alt_segments", segment=label))
+    if len(result.sizes) <= _DRAWN_GROUPS:
+        height = 1.4 + 0.22 * len(page.dimensions) * len(result.sizes)
+        display.figure(charts_drivers.drawn(result, labels, height, "x"), text("alt_segments", segment=label))
     sure = result.differences[result.differences["p_adjusted"] < SIGNIFICANCE]
     sentences = []
     for row in sure.itertuples():

@@ -119,7 +119,10 @@ class ReportPage:
             hidden = hidden_in(self.study, column, period)
         else:
             everyone = self.study.answers(period).data
-            cells = hidden_cells(everyone, (outer, column), period, self.study.spec.minimum_cell)
+            known = everyone[[name for name in ("period", "date", outer, column) if name in everyone]]
+            asked = (known, tuple(sorted((outer, column))), period, self.study.spec.minimum_cell)
+            cells = outcome(hidden_cells, asked, {}).result  # the same on the pages of every group
+            cells = cells if outer < column else cells.T
             here = cells[cells.index.astype(str) == value].any()
             hidden = set(here.index[here])
         return [group for group in sorted(self.group_scores(column, period)) if group not in hidden]
