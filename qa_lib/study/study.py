@@ -20,7 +20,7 @@ from qa_lib.study.exports.files import SUFFIXES, read_table
 from qa_lib.study.instrument import Identifier, Instrument, Words, read_instrument
 from qa_lib.study.kept import kept, read_anew
 from qa_lib.study.limits import plain
-from qa_lib.study.privacy import personal_column, staff_codes, without_personal
+from qa_lib.study.privacy import personal_column, personal_kind, redacted, staff_codes, without_personal
 from qa_lib.study.responses import Responses, comparable
 from qa_lib.study.schema import Record, load_yaml, validate
 from qa_lib.study.screening import screen
@@ -363,17 +363,27 @@ class Study:
 def read_study(path: str | Path) -> Study:
     """Reads study.yaml and instrument.yaml of a study's folder.
 
-    Raises ``StudyError`` when the folder or a file is absent, and, like ``InstrumentError``, with every mistake by
-    file and key.
+    Raises ``StudyError`` when the folder or a file is absent, or a file's name looks like personal data (a report
+    names all its inputs), and, like ``InstrumentError``, with every mistake by file and key.
     """
     path = _folder(path)
     if not path.is_dir():
         beside = sorted(entry.name for entry in path.parent.iterdir() if entry.is_dir()) if path.parent.is_dir() else []
         hint = f"In {path.parent} there are: {', '.join(beside)}." if beside else "Create it, with a study.yaml."
         raise StudyError(f"there is no study folder {path}. {hint}")
+    _no_personal_names(path)
     file = path / "study.yaml"
     spec = validate(StudyFile, load_yaml(file, StudyError), file, StudyError)
     return Study(path, spec, read_instrument(path / "instrument.yaml"))
+
+
+def _no_personal_names(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        name = path.relative_to(folder.parent).as_posix()
+        if "/." not in name and (kind := personal_kind(path.name)) is not None:
+            raise StudyError(
+                f"{redacted(name)}: this name looks like personal data ({kind}); reports name their inputs. Rename it."
+            )
 
 
 def _folder(path: str | Path) -> Path:
