@@ -61,18 +61,20 @@ class Robustness(Result):
         return pd.DataFrame([{"n": self.provenance.n, "method": "general_dominance", **counts}])
 
     def plot(self, ax: Axes | None = None, labels: Mapping[str, str] | None = None) -> Axes:
-        """The specification curve: every driver's share, specifications in the order of the reference's first."""
+        """The specification curve: every driver's share, specifications in the order of the share of the reference's
+        first driver, numbered as in ``specifications`` from 1 (the reference)."""
         import matplotlib.pyplot as plt
 
         labels = labels or {}
         ax = ax or plt.subplots()[1]
         table = self.specifications.pivot_table(index="specification", columns="term", values="share", sort=False)
-        first = self.specifications.query("specification == 0").sort_values("rank")["term"].iloc[0]
-        for term, shares in table.sort_values(first).items():
+        order = self.specifications.query("specification == 0").sort_values("rank")["term"]
+        table = table[list(order)].sort_values(order.iloc[0])
+        for term, shares in table.items():
             ax.plot(np.arange(1, len(shares) + 1), shares, marker="o", label=labels.get(term, term))
         ax.set_xlabel(labels.get("specification", "Specification"))
         ax.set_ylabel(labels.get("share", "Share of explained variance"))
-        ax.set_xticks(np.arange(1, len(table) + 1))
+        ax.set_xticks(np.arange(1, len(table) + 1), [str(number + 1) for number in table.index])
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         return ax
 

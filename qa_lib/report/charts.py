@@ -18,12 +18,14 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from qa_lib.report.fonts import FONT_FILE
 
 THIS, CONTEXT, ATTENTION, GRID = "#0072B2", "#8A8F98", "#D55E00", "#E3E6EA"
 DIVERGING = ["#B5541C", "#E8A77C", "#D9DCE1", "#8FBBDD", "#2B6CA3"]
 WIDTH = 7.6
+_MARKER = 3.5  # half a point's marker, in pixels
 P = ParamSpec("P")
 
 
@@ -73,6 +75,8 @@ def untangle(ax: mpl.axes.Axes) -> None:
     ax.figure.draw_without_rendering()
     labels = [t for t in ax.texts if isinstance(t, Annotation) and t.anncoords == "offset points"]
     taken = [text.get_window_extent() for text in ax.texts if text not in labels and text.get_text()]
+    points = ax.transData.transform([label.xy for label in labels]) if labels else []
+    taken += [Bbox.from_extents(*(point - _MARKER), *(point + _MARKER)) for point in points]
     for label in labels:
         (x, y), side = label.get_position(), label.get_horizontalalignment()
         height = label.get_window_extent().height * 72 / ax.figure.dpi
@@ -185,6 +189,9 @@ def matrix(values: pd.DataFrame, labels: Mapping[str, str], diverging: bool = Tr
     limits = {"vmin": -1, "vmax": 1, "cmap": sns.blend_palette([DIVERGING[0], "white", DIVERGING[-1]], as_cmap=True)}
     shades = limits if diverging else {"cmap": sns.light_palette(THIS, as_cmap=True)}
     sns.heatmap(values, ax=ax, annot=True, fmt=f".{digits}f", cbar=False, linewidths=1, annot_kws={"size": 9}, **shades)
+    if diverging:  # seaborn's white numbers are too pale on middling blue
+        for number, value in zip(ax.texts, values.to_numpy(float).ravel(), strict=True):
+            number.set_color("white" if abs(value) > 0.75 else "#1F2328")
     ax.set(xlabel=labels.get("x", ""), ylabel=labels.get("y", ""))
     ax.tick_params(length=0)
     ax.set_yticklabels(ax.get_yticklabels(), rotation=0)

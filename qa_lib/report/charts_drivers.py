@@ -8,7 +8,9 @@ from typing import Protocol
 import matplotlib as mpl
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from qa_lib.report.charts import ATTENTION, CONTEXT, THIS, WIDTH, styled, untangle
@@ -29,6 +31,12 @@ def drawn(result: Plottable, labels: Mapping[str, str], height: float, percent: 
         ax = result.plot(fig.subplots(), labels, **options)
         for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
             if name in percent:
-                axis.set_major_formatter(PercentFormatter(1, decimals=0))
+                axis.set_major_formatter(PercentFormatter(1))
+                low, high = axis.get_view_interval()
+                axis.set_view_interval(max(low, 0), high, ignore=True)  # shares are not negative
         untangle(ax)
+        for line in fig.findobj(Line2D):  # "C1" would else be looked up when the file is written, in another palette
+            line.set_color(to_rgba(line.get_color()))
+            line.set_markerfacecolor(to_rgba(line.get_markerfacecolor()))
+            line.set_markeredgecolor(to_rgba(line.get_markeredgecolor()))
         return fig

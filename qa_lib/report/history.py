@@ -22,7 +22,7 @@ from qa_lib.tracking import estimates
 from qa_lib.tracking.estimates import MeanSums, respondent_weights
 
 _ORIGIN = 50.0  # scores run from 0 to 100
-_NOBODY = "\0"
+_NOBODY = "\0nobody"  # not a NUL alone: pandas takes one off the end of a text
 
 
 def scores_of(study: Study, data: pd.DataFrame) -> pd.DataFrame:

@@ -21,7 +21,10 @@ def heat_map(table: pd.DataFrame, ax: Any = None, labels: Mapping[str, str] | No
         _, ax = plt.subplots(figsize=(1.5 + 0.5 * columns, 1 + 0.28 * rows), layout="constrained")
     values = table.to_numpy(dtype=float)
     ax.imshow(values, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
-    ax.set_xticks(range(columns), translated(table.columns, labels), rotation=90 if columns > 8 else 0)
+    heads = translated(table.columns, labels)
+    crowded = columns > 8 or sum(len(head) for head in heads) > 40  # names side by side would touch
+    turned = {"rotation": 90} if columns > 8 else {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(range(columns), heads, **(turned if crowded else {}))
     ax.set_yticks(range(rows), translated(table.index, labels))
     for i, j in zip(*np.nonzero(np.isfinite(values)), strict=True):
         colour = "white" if abs(values[i, j]) > 0.6 else "0.2"
@@ -66,6 +69,7 @@ def scree(table: pd.DataFrame, ax: Any = None, labels: Mapping[str, str] | None 
         ax.plot(rows["number"], rows["random_quantile"], color=colour, **dashed)
     ax.set(xlabel=words["number"], ylabel=words["eigenvalue"])
     ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_xlim(left=0.5)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
     return ax

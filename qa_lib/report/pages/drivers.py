@@ -48,14 +48,14 @@ def priorities(page: ReportPage, found: Drivers | None) -> None:
     if result is None:
         return
     names = {name: page.dimension_name(name) for name in scores}
-    for sentence in _priority_sentences(page, result, names):
+    sentences = _priority_sentences(page, result, names)
+    for sentence in sentences:
         display.paragraph(sentence, "lead")
     labels = names | map_words(page)
-    decided = result.places[result.places["quadrant"] != "undecided"]
-    alt = text("alt_map", dimension=names[result.places["priority"].idxmax()], n=len(decided))
+    alt = text("alt_map", dimension=names[result.places["priority"].idxmax()], finding=" ".join(sentences))
     display.figure(charts_drivers.drawn(result, labels, 4.6, "y"), alt)
     display.paragraph(text("map_note"), "note")
-    _places_table(page, result, names)
+    _places_table(page, result, found, names)
     display.paragraph(text("not_causal"), "note")
 
 
@@ -83,25 +83,32 @@ def _priority_sentences(page: ReportPage, result: Ipa, names: dict[str, str]) ->
     return sentences
 
 
-def _places_table(page: ReportPage, result: Ipa, names: dict[str, str]) -> None:
+def _places_table(page: ReportPage, result: Ipa, found: Drivers, names: dict[str, str]) -> None:
+    """The places on the map; shares of importance are those of the regression, as in the section that follows."""
     text = page.text
-    table = result.tidy().set_index(["item", "term"])
-    order = result.places.sort_values("rank")
+    performances = result.tidy().query("term == 'performance'").set_index("item")
+    shares = ranking(found).set_index("term")
     rows = []
-    for item, place in order.iterrows():
-        importance, performance = table.loc[(item, "importance")], table.loc[(item, "performance")]
-        row = [names[item], text.percent(importance["estimate"]), percents(page, importance)]
+    for item, place in result.places.sort_values("rank").iterrows():
+        share, performance = shares.loc[item], performances.loc[item]
+        row = [names[item], text.percent(share["share"]), percents(page, share, "share_low", "share_high")]
         row += [text.number(performance["estimate"]), text.interval(performance["conf_low"], performance["conf_high"])]
         rows.append([*row, text(f"quadrant_{place['quadrant']}"), text(f"line_{place['line']}")])
     columns = "dimension importance_share interval_95 driver_performance interval_95 driver_quadrant iso_line"
-    listing(page, rows, columns, text("caption_map"))
+    listing(page, rows, columns, text("caption_map", n=text.count(result.n)))
 
 
-def percents(page: ReportPage, row: pd.Series, low: str = "conf_low", high: str = "conf_high") -> str:
+def ranking(found: Drivers) -> pd.DataFrame:
+    """Importance by the measure to rank by, the most important first."""
+    table = found.importance.tidy()
+    return table[table["method"] == found.importance.method].sort_values("estimate", ascending=False)
+
+
+def percents(page: ReportPage, row: pd.Series, low: str = "conf_low", high: str = "conf_high", digits: int = 0) -> str:
     text = page.text
     if pd.isna(row[low]):
         return "–"
-    return f"{text.percent(row[low])} {text('to')} {text.percent(row[high])}"
+    return f"{text.percent(row[low], digits)} {text('to')} {text.percent(row[high], digits)}"
 
 
 def importance(page: ReportPage, found: Drivers | None) -> None:
@@ -110,20 +117,21 @@ def importance(page: ReportPage, found: Drivers | None) -> None:
         return
     text = page.text
     page.section("driver_importance")
-    table = found.importance.tidy()
-    table = table[table["method"] == found.importance.method].sort_values("estimate", ascending=False)
+    table = ranking(found)
     glance = found.glance().loc[0]
     names = {term: page.dimension_name(term) for term in table["term"]}
     first = names[table["term"].iloc[0]]
     explained = {"r_squared": text.percent(glance["r_squared"]), "n": text.count(glance["n"])}
-    display.paragraph(text("r_squared_sentence", held_out=text.percent(glance["r_squared_cv"]), **explained))
+    display.paragraph(text("r_squared_sentence", **explained))
     p_first = table["p_first"].iloc[0]
     key = "first_sure" if p_first >= 1 - SIGNIFICANCE else "first_likely"
     display.paragraph(text(key, dimension=first, p=text.percent(p_first)))
     _pairs(page, found, names)
     bars = table[["share", "share_low", "share_high"]].set_axis(["estimate", "conf_low", "conf_high"], axis=1)
     bars = bars.assign(label=list(names.values()))
-    display.figure(charts.bars(bars, {"axis": text("priorities_importance")}), text("alt_importance", dimension=first))
+    shares = [text("with_share", name=names[row.term], share=text.percent(row.share)) for row in table.itertuples()]
+    alt = text("alt_importance", shares=text.join(shares))
+    display.figure(charts.bars(bars, {"axis": text("priorities_importance")}), alt)
     rows = [ranked(page, names, row, "share", "p_first") for _, row in table.iterrows()]
     columns = "dimension importance_share interval_95 rank rank_interval p_first"
     listing(page, rows, columns, text("caption_importance"))
@@ -145,10 +153,14 @@ def _pairs(page: ReportPage, found: Drivers, names: dict[str, str]) -> None:
     sure = pairs[pairs["p_adjusted"] < SIGNIFICANCE]
     display.paragraph(text("pairs_told_apart", n=len(sure), of=len(pairs)))
     better = [(r.term, r.other) if r.estimate > 0 else (r.other, r.term) for r in sure.itertuples()]
-    over = {name: [names[b] for a, b in better if a == name] for name in names}
+    over = {name: tuple(names[b] for a, b in better if a == name) for name in names}
     display.bullets(
-        [text("more_important", a=names[name], b=text.join(others)) for name, others in over.items() if others]
-    )
+        [
+            text("more_important", a=text.join([names[n] for n, theirs in over.items() if theirs == lesser]),
+                 b=text.join(list(lesser)))
+            for lesser in dict.fromkeys(filter(None, over.values()))
+        ]
+    )  # fmt: skip
 
 
 def _other_measures(page: ReportPage, found: Drivers, names: dict[str, str]) -> None:
@@ -167,6 +179,11 @@ def coefficients(page: ReportPage, found: Drivers | None) -> None:
         return
     text = page.text
     page.section("driver_coefficients")
+    table = found.tidy()
+    sure = table[(table["p_value"] < SIGNIFICANCE) & (table["term"] != "Intercept")]
+    sure = sure.sort_values("std_all", ascending=False)["term"]
+    key = "coefficients_sure" if len(sure) else "coefficients_none"
+    display.paragraph(text(key, dimensions=text.join([page.dimension_name(term) for term in sure])))
     rows = [
         [
             text("intercept") if row["term"] == "Intercept" else page.dimension_name(row["term"]),
@@ -178,12 +195,11 @@ def coefficients(page: ReportPage, found: Drivers | None) -> None:
             text.interval(row["std_low"], row["std_high"], 3),
             text.number(found.vif.get(row["term"]), 2),
         ]
-        for _, row in found.tidy().iterrows()
+        for _, row in table.iterrows()
     ]
     columns = "dimension coefficient std_error p interval_95 std_coefficient interval_95 vif"
-    listing(page, rows, columns, text("caption_coefficients"))
-    errors = found.glance().loc[0, "cov_type"]
-    display.paragraph(text("errors_note", errors=errors), "note")
+    glance = found.glance().loc[0]
+    listing(page, rows, columns, text("caption_coefficients", errors=glance["cov_type"], n=text.count(glance["n"])))
 
 
 def diagnostics(page: ReportPage, found: Drivers | None) -> None:
@@ -221,6 +237,8 @@ def prediction(page: ReportPage, found: Drivers | None) -> None:
     if result is None:
         return
     table = result.tidy()
+    linear = text.percent(table.set_index("term").loc["linear", "estimate"])
+    display.paragraph(text("held_out_sentence", share=linear))
     display.paragraph(text(_verdict_of_models(result)))
     negative = [text(f"model_{term}") for term in table.loc[table["estimate"] < 0, "term"]]
     if negative:

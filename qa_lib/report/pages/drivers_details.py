@@ -34,13 +34,20 @@ def factors(page: ReportPage, found: Drivers | None) -> None:
     labels = {name: page.dimension_name(name) for name in page.dimensions} | features
     labels |= {key: text(f"axis_{key}") for key in ("penalty", "reward", "better", "worse")} | {"kano": "Kano"}
     if contrasts is not None:
-        _factor_sentences(page, contrasts)
+        sentences = _factor_sentences(page, contrasts)
+        for sentence in sentences:
+            display.paragraph(sentence)
         figure = charts_drivers.drawn(contrasts, labels, 4.4, kano=asked)
-        display.figure(figure, text("alt_factors", n=int(contrasts.glance()["decided"].item())))
+        display.figure(figure, text("alt_factors", finding=" ".join(sentences)))
         _factor_table(page, contrasts)
         display.paragraph(text("factors_note", low=text.count(_LOW), high=text.count(_HIGH)), "note")
     elif asked is not None:
-        display.figure(charts_drivers.drawn(asked, labels, 4.4), text("alt_kano", n=len(asked.classes)))
+        classes = asked.classes["category"]
+        found_kinds = [
+            text("kano_of", kind=text(f"kano_{kind}"), features=text.join([str(name) for name in members.index]))
+            for kind, members in classes.groupby(classes, sort=False)
+        ]
+        display.figure(charts_drivers.drawn(asked, labels, 4.4), text("alt_kano", finding=text.join(found_kinds)))
     if asked is not None:
         _kano_table(page, asked)
 
@@ -52,14 +59,16 @@ def _contrasts(page: ReportPage) -> PenaltyReward | None:
     return page.attempt(penalty_reward, data, "satisfaction", terms, **options)
 
 
-def _factor_sentences(page: ReportPage, contrasts: PenaltyReward) -> None:
+def _factor_sentences(page: ReportPage, contrasts: PenaltyReward) -> list[str]:
     text, classes = page.text, contrasts.classes["factor"]
+    sentences = []
     for factor in ("basic", "performance", "motivation", "undecided"):
         members = [page.dimension_name(name) for name in classes.index[classes == factor]]
         if len(members) == len(classes) and factor == "undecided":
-            display.paragraph(text("factor_all_undecided"))
+            sentences.append(text("factor_all_undecided"))
         elif members:
-            display.paragraph(text(f"factor_sentence_{factor}", dimensions=text.join(members)))
+            sentences.append(text(f"factor_sentence_{factor}", dimensions=text.join(members)))
+    return sentences
 
 
 def _factor_table(page: ReportPage, contrasts: PenaltyReward) -> None:
@@ -121,9 +130,8 @@ def items(page: ReportPage, found: Drivers | None) -> None:
     names = [page.item_label(item, 30).rstrip("。.") for item in (first or above)[:5]]
     key = "items_first" if first else "items_above" if above else "items_undecided"
     display.paragraph(text(key, items=text.join(names), n=text.count(result.n)))
-    display.figure(
-        charts_drivers.drawn(result, map_words(page), 4.8, "y"), text("alt_driver_items", item=chosen.index[0])
-    )
+    alt = text("alt_driver_items", items=text.join(list(chosen.index[:3])), n=len(first or above))
+    display.figure(charts_drivers.drawn(result, map_words(page), 4.8, "y"), alt)
     _items_table(page, result, chosen[:_SHOWN_ITEMS])
 
 
@@ -137,7 +145,7 @@ def _items_table(page: ReportPage, result: Ipa, chosen: pd.DataFrame) -> None:
     rows = []
     for item, place in chosen.iterrows():
         importance, performance = table.loc[(item, "importance")], table.loc[(item, "performance")]
-        row = [page.item_label(item), text.percent(importance["estimate"], 1), percents(page, importance)]
+        row = [page.item_label(item), text.percent(importance["estimate"], 1), percents(page, importance, digits=1)]
         row += [text.number(performance["estimate"]), text(f"quadrant_{place['quadrant']}")]
         rows.append([*row, text(f"line_{place['line']}")])
     columns = "item importance_share interval_95 driver_performance driver_quadrant iso_line"
@@ -237,9 +245,6 @@ def _segment_picture(page: ReportPage, name: str, result: DriverSegments, label:
     labels = {term: page.dimension_name(term) for term in page.dimensions}
     labels |= {value: _segment_value(page, name, value) for value in result.sizes.index}
     labels |= {"share": text("importance_share")}
-    if len(result.sizes) <= _DRAWN_GROUPS:
-        height = 1.4 + 0.22 * len(page.dimensions) * len(result.sizes)
-        display.figure(charts_drivers.drawn(result, labels, height, "x"), text("alt_segments", segment=label))
     sure = result.differences[result.differences["p_adjusted"] < SIGNIFICANCE]
     sentences = []
     for row in sure.itertuples():
@@ -247,7 +252,11 @@ def _segment_picture(page: ReportPage, name: str, result: DriverSegments, label:
         words = {"value": _segment_value(page, name, row.group), "dimension": page.dimension_name(row.term)}
         points = text.number(100 * abs(row.estimate), 0)
         sentences.append(text(key, points=points, **words))
-    display.bullets(sentences)
+    if len(result.sizes) <= _DRAWN_GROUPS:
+        height = 1.4 + 0.22 * len(page.dimensions) * len(result.sizes)
+        alt = text("alt_segments", segment=label, finding=" ".join(sentences) or text("segment_no_share"))
+        display.figure(charts_drivers.drawn(result, labels, height, "x"), alt)
+    display.bullets(sentences or [text("segment_no_share")])
 
 
 def robust(page: ReportPage, found: Drivers | None) -> None:
@@ -269,18 +278,16 @@ def robust(page: ReportPage, found: Drivers | None) -> None:
     first = table.iloc[0]
     usable = glance["n_specifications"] - glance["n_failed"]
     counts = {"n": text.count(usable), "kept": text.count(round(first["kept"] * usable))}
-    display.paragraph(text("robust_sentence", dimension=names[first["term"]], **counts))
-    _curve(page, result, names)
+    sentence = text("robust_sentence", dimension=names[first["term"]], **counts)
+    display.paragraph(sentence)
+    labels = names | {"specification": text("specification"), "share": text("importance_share")}
+    shares = percents(page, first, "share_low", "share_high")
+    alt = text("alt_robust", finding=sentence, dimension=names[first["term"]], shares=shares)
+    display.figure(charts_drivers.drawn(result, labels, 3.4, "y"), alt)
     rows = [ranked(page, names, row, "estimate", "kept") for _, row in table.iterrows()]
     columns = "dimension median_share driver_range rank rank_range rank_kept"
     listing(page, rows, columns, text("caption_robust"))
     _specifications(page, result, names)
-
-
-def _curve(page: ReportPage, result: Robustness, names: dict[str, str]) -> None:
-    text = page.text
-    labels = names | {"specification": text("specification"), "share": text("importance_share")}
-    display.figure(charts_drivers.drawn(result, labels, 3.4, "y"), text("alt_robust"))
 
 
 def _specifications(page: ReportPage, result: Robustness, names: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from qa_lib.effects.composites.pls_ipma import Ipma
 from qa_lib.effects.latent import LatentDrivers, latent_drivers
 from qa_lib.effects.pls import PlsResult, pls
 from qa_lib.effects.regression import Drivers, drivers
@@ -33,7 +34,8 @@ def top_box(page: ReportPage, found: Drivers | None) -> None:
     best = effects.iloc[0]
     words = {"dimension": page.dimension_name(effects.index[0]), "points": text.number(100 * best["estimate"])}
     words |= {"low": text.number(100 * best["conf_low"]), "high": text.number(100 * best["conf_high"])}
-    display.paragraph(text("top_box_sentence", cut=text.count(cut), **words))
+    sentence = "top_box_sentence" if best["conf_low"] > 0 else "top_box_undecided"
+    display.paragraph(text(sentence, cut=text.count(cut), **words))
     rows = [
         [
             page.dimension_name(term),
@@ -78,10 +80,12 @@ def latent(page: ReportPage, found: Drivers | None) -> None:
     result = page.attempt(latent_drivers, page.data[items], page.dimensions, outcomes, weights=weights_of(page))
     if result is None or not result.glance().loc[0, "converged"]:
         return
-    for sentence in _latent_sentences(page, result, names):
+    sentences = _latent_sentences(page, result, names)
+    for sentence in sentences:
         display.paragraph(sentence)
     height = 1 + 0.6 * len(page.dimensions)
-    display.figure(charts_drivers.drawn(result, names, height), text("alt_paths"))
+    alt = text("alt_paths", finding=" ".join(sentences), explained=_explained(page, result, names))
+    display.figure(charts_drivers.drawn(result, names, height), alt)
     display.paragraph(text("paths_note"), "note")
     _effects_table(page, result, names)
     _fit_sentence(page, result, names)
@@ -132,12 +136,17 @@ def _effect(page: ReportPage, row: pd.Series) -> str:
 
 def _fit_sentence(page: ReportPage, result: LatentDrivers, names: dict[str, str]) -> None:
     text, glance = page.text, result.glance().loc[0]
-    explained = [
-        text("explained", outcome=names[name], share=text.percent(value)) for name, value in result.r_squared.items()
-    ]
     words = {measure: text.number(glance[measure], 3) for measure in ("cfi", "rmsea", "srmr")}
     words |= {"low": text.number(glance["rmsea_low"], 3), "high": text.number(glance["rmsea_high"], 3)}
-    display.paragraph(text("latent_fit", n=text.count(glance["n"]), explained=text.join(explained), **words), "note")
+    explained = _explained(page, result, names)
+    display.paragraph(text("latent_fit", n=text.count(glance["n"]), explained=explained, **words), "note")
+
+
+def _explained(page: ReportPage, result: LatentDrivers, names: dict[str, str]) -> str:
+    text = page.text
+    return text.join(
+        [text("explained", outcome=names[name], share=text.percent(value)) for name, value in result.r_squared.items()]
+    )
 
 
 def composite_model(page: ReportPage, found: Drivers | None) -> None:
@@ -163,6 +172,7 @@ def composite_model(page: ReportPage, found: Drivers | None) -> None:
     names |= {variable[name]: outcome_name(page, name) for name in outcomes}
     goal = variable[list(outcomes)[-1]]
     _ipma(page, result, goal, names, items)
+    _paths_sentence(page, result, goal, names)
     _paths_table(page, result, names)
     _quality(page, result, names)
 
@@ -181,12 +191,34 @@ def _ipma(page: ReportPage, result: PlsResult, goal: str, names: dict[str, str],
         "importance": text("ipma_importance", outcome=names[goal]),
         "performance": text("driver_performance"),
     }
-    display.figure(charts_drivers.drawn(found, labels, 4.2), text("alt_ipma", outcome=names[goal]))
+    display.figure(charts_drivers.drawn(found, labels, 4.2), _ipma_alt(page, found, goal, names))
+
+
+def _ipma_alt(page: ReportPage, found: Ipma, goal: str, names: dict[str, str]) -> str:
+    table = found.tidy()
+    causes = table[table["item"].isna() & (table["dimension"] != goal)]
+    effects, levels = (causes[causes["term"] == term] for term in ("importance", "performance"))
+    most = effects.loc[effects["estimate"].idxmax()]
+    least = levels.loc[levels["estimate"].idxmin()]
+    words = {"outcome": names[goal], "first": names[most["dimension"]], "weakest": names[least["dimension"]]}
+    words |= {"effect": page.text.number(most["estimate"], 2), "level": page.text.number(least["estimate"])}
+    return page.text("alt_ipma", **words)
+
+
+def _paths(result: PlsResult) -> pd.DataFrame:
+    table = result.tidy()
+    return table[(table["op"] == "~") & table["term"].str.contains(" ~ ", regex=False)]
+
+
+def _paths_sentence(page: ReportPage, result: PlsResult, goal: str, names: dict[str, str]) -> None:
+    """Which of the paths to the last outcome are surely not zero."""
+    text, paths = page.text, _paths(result).query("lhs == @goal").sort_values("estimate", ascending=False)
+    sure = [names[name] for name in paths.loc[paths["p_value"] < SIGNIFICANCE, "rhs"]]
+    display.paragraph(text("pls_sure" if sure else "pls_unsure", causes=text.join(sure), outcome=names[goal]))
 
 
 def _paths_table(page: ReportPage, result: PlsResult, names: dict[str, str]) -> None:
-    text, table = page.text, result.tidy()
-    paths = table[(table["op"] == "~") & table["term"].str.contains(" ~ ", regex=False)]
+    text, table, paths = page.text, result.tidy(), _paths(result)
     effect = table[table["term"] == "f_squared"].set_index(["lhs", "rhs"])["estimate"]
     rows = [
         [

@@ -42,13 +42,16 @@ def loadings(page: ReportPage, solution: FactorSolution | None) -> None:
         joined = text.join([page.dimension_name(name) for name in home.index[split]])
         display.paragraph(text("factors_joined", dimensions=joined), "caution")
     key = "items_stray" if strays else "items_at_home"
-    display.paragraph(text(key, items=text.join(strays), n=text.count(len(strongest) - len(strays))))
+    finding = text(key, items=text.join(strays), n=text.count(len(strongest) - len(strays)))
+    display.paragraph(finding)
     labels = {item: page.item_label(item, 40) for item in solution.loadings.index}
     named = {factor: _factor_name(page, factor, home) for factor in solution.loadings.columns}
     explained = text.percent(solution.variance.loc["proportion"].sum())
     display.figure(
         charts.of_result(solution.plot, labels | named, height=0.9 + 0.27 * len(labels)),
-        text("alt_loadings", n=text.count(len(labels)), strays=text.count(len(strays))),
+        text(
+            "alt_loadings", n=text.count(len(labels)), factors=text.count(len(named)), share=explained, finding=finding
+        ),
     )
     display.paragraph(text("loadings_note", factors=text.count(len(named)), share=explained), "note")
 

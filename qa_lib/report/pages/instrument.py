@@ -34,7 +34,9 @@ def reliability(page: ReportPage, result: Reliability | None) -> None:
             if known is not None:
                 classes[place, column] = VERDICT_CLASSES[known["verdict"]]
         rows.append(row)
-    display.table(pd.DataFrame(rows), text("caption_trust"), classes=classes)
+    source = alphas["source"].iloc[0].partition(")")[0] + ")"
+    caption = text("caption_trust", threshold=text.number(alphas["threshold"].iloc[0], 2), source=source)
+    display.table(pd.DataFrame(rows), caption, classes=classes)
 
 
 def _with_interval(page: ReportPage, row: pd.Series) -> str:
@@ -97,6 +99,9 @@ def item_analysis(page: ReportPage, result: Reliability | None) -> None:
         }
     )
     classes = {(position, 2): "bad" for position, value in enumerate(items["item_rest_r"]) if value < minimum}
+    weak = list(items.loc[items["item_rest_r"] < minimum, "item"])
+    words = {"items": text.join(weak), "n": text.count(len(items)), "minimum": text.number(minimum, 2)}
+    display.paragraph(text("items_weak" if weak else "items_good", **words))
     display.table(rows, text("caption_items", minimum=text.number(minimum, 2)), text_columns=2, classes=classes)
     suspects = list(items.loc[items["suspect_reversed"].astype(bool), "item"])
     if suspects:
@@ -109,6 +114,9 @@ def factorability(page: ReportPage, result: Result | None) -> None:
     if result is None:
         return
     glance = result.glance().iloc[0]
+    criterion = page.study.criteria().by_measure["kmo"]
+    key = "factorable" if criterion.verdict(glance["kmo"]) == "met" else "not_factorable"
+    display.paragraph(text(key, threshold=text.number(criterion.threshold, 2)))
     display.paragraph(
         text(
             "factorability_sentence",

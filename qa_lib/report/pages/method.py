@@ -32,6 +32,9 @@ def flow(page: ReportPage) -> None:
     steps += [(text("flow_analysed"), analysed)]
     if page.segment:
         steps += [(text("flow_segment"), len(page.data))]
+    received = steps[0][1]
+    words = {"n": text.count(analysed), "of": text.count(received), "share": text.percent(analysed / max(received, 1))}
+    display.paragraph(text("flow_some" if len(left_out) else "flow_all", **words))
     rows = [(step, text.number(count, 0)) for step, count in steps]
     display.table(pd.DataFrame(rows, columns=[text("step"), text("n_responses")]), text("caption_flow"))
     display.paragraph(text("flow_note"), "note")
@@ -78,6 +81,9 @@ def _show_rates(page: ReportPage, rates: Estimates) -> None:
             text("contacts"): table["n"].map(text.count).to_numpy(),
         }
     )
+    first = table.loc["rr1"]
+    words = {"share": text.percent(first["estimate"], 1), "n": text.count(first["n"])}
+    display.paragraph(text("rates_sentence", **words))
     display.table(rows, text("caption_rates"))
 
 
@@ -85,6 +91,8 @@ def disclosure(page: ReportPage) -> None:
     """The items AAPOR's code asks every report to disclose; what the study does not declare is said so."""
     text, stated = page.text, page.study.spec.disclosure
     rows = [(text(f"aapor_{key}"), _declared(page, key)) for key in type(stated).model_fields]
+    silent = [name for name, words in rows if words == text("not_stated")]
+    display.paragraph(text("silent_on" if silent else "silent_on_none", items=text.join(silent)))
     rows += [
         (text("aapor_instrument"), _instrument_sentence(page)),
         (text("aapor_answers_dates"), _dates_sentence(page)),

@@ -6,7 +6,7 @@ import pandas as pd
 
 from qa_lib.report import charts, display
 from qa_lib.report.pages.page import ReportPage
-from qa_lib.trust.describe import Correlations, Descriptives
+from qa_lib.trust.describe import Descriptives, correlations
 
 _FLAGS = ("longstring", "irv", "even_odd", "mahalanobis", "duration", "attention", "duplicate")
 
@@ -14,7 +14,8 @@ _FLAGS = ("longstring", "irv", "even_odd", "mahalanobis", "duration", "attention
 def who_answered(page: ReportPage, ledger: pd.DataFrame) -> None:
     """Counts by segment, and what cleaning did, reason by reason."""
     text = page.text
-    display.paragraph(text("n_answered", n=text.count(page.n_answered), period=text.period(page.period)), "lead")
+    words = {"n": text.count(page.n_answered), "of": text.count(len(page.data)), "period": text.period(page.period)}
+    display.paragraph(text("n_answered" if page.n_answered == len(page.data) else "n_answered_some", **words), "lead")
     for segment in page.study.spec.segments:
         if segment.id in page.data:
             _segment_counts(page, segment.id, text.of(segment.name, segment.id))
@@ -38,7 +39,7 @@ def _segment_counts(page: ReportPage, column: str, name: str) -> None:
         {
             name: [page.segment_label(column, value) for value in shown.index],
             text("n_responses"): shown.map(text.count).to_numpy(),
-            text("share"): (shown / counts.sum()).map(text.percent).to_numpy(),
+            text("share"): (shown / counts.sum()).map(lambda share: text.percent(share, 1)).to_numpy(),
         }
     )
     if len(rows):
@@ -63,6 +64,9 @@ def screening(page: ReportPage, flags: pd.DataFrame | None) -> None:
             text("share"): (counts / len(flags)).map(lambda share: text.percent(share, 1)).to_numpy(),
         }
     )
+    flagged = int(flags["flagged"].sum())
+    words = {"n": text.count(flagged), "of": text.count(len(flags)), "share": text.percent(flagged / len(flags), 1)}
+    display.paragraph(text("screening_sentence", **words))
     display.table(rows, text("caption_screening"))
     display.paragraph(text("screening_note"), "note")
 
@@ -74,19 +78,21 @@ def distributions(page: ReportPage) -> None:
         display.heading(page.dimension_name(dimension), f"answers-{dimension}", 3)
         for scale, group in _by_scale(page, items).items():
             levels = list(range(int(scale[0]), int(scale[1]) + 1))
-            shares = pd.DataFrame(
-                {item: page.data[item].value_counts(normalize=True).reindex(levels, fill_value=0) for item in group}
-            ).T.fillna(0)
+            shares = pd.DataFrame({item: _shares(page, item).reindex(levels, fill_value=0) for item in group}).T
             favourable = shares.iloc[:, len(levels) // 2 + len(levels) % 2 :].sum(axis=1)
-            alt = text(
-                "alt_likert",
-                item=favourable.idxmin(),
-                share=text.percent(favourable.min()),
-                n=text.count(len(page.data)),
-            )
+            words = {"item": favourable.idxmin(), "share": text.percent(favourable.min())}
+            words |= {"best": favourable.idxmax(), "best_share": text.percent(favourable.max())}
+            alt = text("alt_likert", n=text.count(page.data[group].notna().any(axis=1).sum()), **words)
             labels = page.scale_labels(group[0], levels)
             shares.index = [page.item_label(item) for item in group]
             display.figure(charts.likert(shares, labels, {"axis": text("axis_share")}), alt)
+
+
+def _shares(page: ReportPage, item: str) -> pd.Series:
+    """The weighted share of each answer to an item."""
+    weights = page.data["weight"] if page.weights else pd.Series(1.0, page.data.index)
+    sums = weights.groupby(page.data[item]).sum()
+    return sums / sums.sum() if sums.sum() > 0 else sums
 
 
 def _by_scale(page: ReportPage, items: list[str]) -> dict[tuple[float, float], list[str]]:
@@ -125,17 +131,38 @@ def descriptives(page: ReportPage, described: Descriptives | None) -> None:
             text("ceiling"): [text.percent(share) for share in at_end["ceiling"]],
         }
     )
+    ends = table.set_index("item")["estimate"]
+    words = {"low": text.number(ends.min(), 2), "high": text.number(ends.max(), 2)}
+    words |= {"lowest": page.item_label(ends.idxmin(), 200), "highest": page.item_label(ends.idxmax(), 200)}
+    if len({page.instrument.scale_of(item) for item in table["item"]}) == 1:
+        display.paragraph(text("descriptives_sentence", **words))
     display.table(rows, text("caption_descriptives"))
 
 
-def correlation_matrix(page: ReportPage, correlations: Correlations | None) -> None:
-    """Correlations of the dimensions and the outcomes as a heat map."""
-    if correlations is None:
+def correlation_matrix(page: ReportPage) -> None:
+    """Correlations of the dimensions and the outcomes: what goes most with satisfaction in words, and a heat map."""
+    text, weights = page.text, page.data["weight"].to_numpy() if page.weights else None
+    found = page.attempt(correlations, page.model_data(), weights=weights)
+    if found is None:
         return
-    matrix = correlations.correlation
-    names = [
-        page.dimension_name(name) if name in page.dimensions else page.text(f"outcome_{name}")
+    matrix = found.correlation
+    names = {
+        name: page.dimension_name(name) if name in page.dimensions else text(f"outcome_{name}")
         for name in matrix.columns
-    ]
-    named = matrix.set_axis(names, axis=0).set_axis(names, axis=1)
-    display.figure(charts.matrix(named, {}), page.text("alt_correlations"))
+    }
+    strongest = found.tidy().loc[lambda table: table["estimate"].abs().idxmax()]
+    sentences = [text("correlation_pair", a=names[strongest["lhs"]], b=names[strongest["rhs"]], r=_r(page, strongest))]
+    if "satisfaction" in page.outcomes:
+        own = found.tidy().query("(lhs == 'satisfaction') != (rhs == 'satisfaction')")
+        own = own.assign(other=own["lhs"].where(own["lhs"] != "satisfaction", own["rhs"]))
+        own = own[own["other"].isin(list(page.dimensions))]
+        best = own.loc[own["estimate"].idxmax()]
+        sentences.insert(0, text("correlation_outcome", dimension=names[best["other"]], r=_r(page, best)))
+    for sentence in sentences:
+        display.paragraph(sentence)
+    named = matrix.rename(index=names, columns=names)
+    display.figure(charts.matrix(named, {}), text("alt_correlations", finding=" ".join(sentences)))
+
+
+def _r(page: ReportPage, row: pd.Series) -> str:
+    return f"{page.text.number(row['estimate'], 2)} ({page.text.interval(row['conf_low'], row['conf_high'], 2)})"
