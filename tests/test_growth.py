@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from pandas.testing import assert_frame_equal
 
 import qa_lib as qa
 from qa_lib.errors import ResponseError
+from qa_lib.report import render
+from qa_lib.report.pages import page
 from qa_lib.study import partitions
 from qa_lib.study.study import check as qa_check
 from qa_lib.sufficient import resample
@@ -115,3 +118,25 @@ def test_a_period_of_more_than_can_be_held_is_refused_its_parts_are_not(demo, la
     with pytest.raises(ResponseError, match="Report on its periods"):
         study.responses("2026-Q3")
     assert len(study.responses("2026-08").data)
+
+
+@pytest.mark.parametrize(("large_study", "rows", "pages"), [(False, 300, 16), (True, 60_000, 4), (True, 10**6, 1)])
+def test_pages_of_a_large_study_are_as_many_as_fit(large_study, rows, pages, monkeypatch) -> None:
+    monkeypatch.setattr(render.os, "cpu_count", lambda: 16)
+    study = SimpleNamespace(summaries=lambda: Path() if large_study else None)
+    assert render._side_by_side(SimpleNamespace(study=study, data=range(rows))) == pages
+
+
+def test_a_large_page_says_that_a_sample_was_drawn_and_draws_it_again(demo, monkeypatch) -> None:
+    said = []
+    monkeypatch.setattr(page.display, "paragraph", lambda words, *rest: said.append(words))
+    whole = page.open_page(demo, "2026-10", lang="zh")
+    assert whole.sampled() is whole
+    monkeypatch.setattr(page, "MOST_ROWS", 100)
+    first, second = whole.sampled(), whole.sampled()
+    assert len(first.data) == 100
+    assert_frame_equal(first.data, second.data)
+    assert set(first.data["source_row"]) <= set(whole.data["source_row"])
+    assert len(said) == 2
+    assert "100" in said[0]
+    assert whole.text.count(len(whole.data)) in said[0]

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import linprog
 
+from qa_lib.report import suppression
 from qa_lib.report.suppression import determined, hidden_cells, hidden_groups, parts_of
 
 MINIMUM = 10
@@ -164,3 +165,27 @@ def test_what_equations_fix_is_found():
     assert determined(square) == set()
     assert determined([*square, ["ax"]]) == {"ax", "ay", "bx", "by"}
     assert determined([["a", "b"], ["b", "c"], ["c", "a"], ["d", "e"]]) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bridges_are_what_the_equations_fix(seed) -> None:
+    rng = np.random.default_rng(seed)
+    unseen = rng.random((7, 4)) < 0.3
+    rows = [[(i, j) for j in np.flatnonzero(line)] for i, line in enumerate(unseen)]
+    columns = [[(i, j) for i in np.flatnonzero(line)] for j, line in enumerate(unseen.T)]
+    cells = [cell for row in rows for cell in row]
+    assert determined([*rows, *columns]) == suppression._fixed(cells, [*rows, *columns])
+
+
+def test_a_table_of_a_thousand_rows_hides_no_more_than_it_must() -> None:
+    rng = np.random.default_rng(1)
+    sizes = {"a": 30, "b": 15, "c": 12}
+    data = pd.concat(
+        [pd.DataFrame({"period": "2026-10", "branch": f"{k:04d}", "channel": [name] * n})
+         for k in range(1000) for name, n in sizes.items()], ignore_index=True,
+    )  # fmt: skip
+    few = rng.choice(1000, 50, replace=False)
+    small = data["branch"].isin([f"{k:04d}" for k in few]) & (data["channel"] == "c")
+    data = data[~small | (data.groupby(["branch", "channel"]).cumcount() < 4)]
+    hidden = hidden_cells(data, ("branch", "channel"), "2026-10", 10)
+    assert 100 <= hidden.to_numpy().sum() < 105  # each small cell and one beside it, and what these give away

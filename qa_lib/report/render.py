@@ -27,6 +27,8 @@ from qa_lib.study.schema import MAX_BYTES
 from qa_lib.study.study import Study, read_study
 
 _SAVE_EVERY_SECONDS = 30
+_READERS = 4  # of a large study's exports, each with a third of a gigabyte
+_PAGES_MEMORY, _PAGE_MEMORY, _RESPONDENT_MEMORY = 1.25 * 2**30, 0.2 * 2**30, 1500  # bytes
 _PAGE_FILE = re.compile(rf"\d_.*\.({'|'.join(LANGUAGES)})\.(html|failed\.ipynb)")
 
 
@@ -91,14 +93,13 @@ def render(
     languages = chosen_languages(study, lang)
     index = reports_folder(study) / "index.html"
     outcomes: dict[Page, Outcome] = {}
-    jobs = jobs or os.cpu_count() or 1
     with nullcontext() if dry_run else only_one(index.parent), _workers(study, cluster, jobs):
         period = str(period) if period is not None else study.periods()[-1]
         task = _task(study, period, [by] if by is not None else [], languages, index, force)
         if not dry_run:
             stale = _remove_stale(task)
             if task.fresh or stale:
-                _run(task, None if cluster else jobs, outcomes)
+                _run(task, None if cluster else jobs or _side_by_side(task), outcomes)
             if xlsx or docx or task.fresh:
                 export(task.reasons, task.fresh, xlsx, docx)
             site.update_index(study, index.parent, _characters(study))
@@ -106,7 +107,7 @@ def render(
 
 
 @contextmanager
-def _workers(study: Study, cluster: str | None, jobs: int) -> Iterator[None]:
+def _workers(study: Study, cluster: str | None, jobs: int | None) -> Iterator[None]:
     """Where joblib works meanwhile: on the cluster, else on ``jobs`` processes, which end when all is read."""
     if cluster is not None:
         from qa_lib.report.cluster import on_cluster
@@ -114,11 +115,19 @@ def _workers(study: Study, cluster: str | None, jobs: int) -> Iterator[None]:
         with on_cluster(cluster, study):
             yield
         return
-    with joblib.parallel_config(n_jobs=jobs):
+    with joblib.parallel_config(n_jobs=jobs or min(os.cpu_count() or 1, _READERS)):
         large = study.summaries() is not None
     if large:
         get_reusable_executor().shutdown()
     yield
+
+
+def _side_by_side(task: _Task) -> int:
+    """How many pages to render at a time: one a core; of a large study no more than two GiB hold, shared data too."""
+    cores = os.cpu_count() or 1
+    if task.study.summaries() is None:
+        return cores
+    return max(1, min(cores, int(_PAGES_MEMORY / (_PAGE_MEMORY + _RESPONDENT_MEMORY * len(task.data)))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@
 writes a study of so many responses to 22 five-level items and one on satisfaction, a parquet file a month, drawn from
 the demo's population, and measures its steps one after another, each in a process of its own: the exports read with
 nothing under ``data/processed``; then the report on the newest month, all pages. With ``--by branch`` (and ``--months
-1``) it also renders a report per branch. Other words are handed to ``qa report``. Memory is the largest sum over all
+1``) it also renders a report per branch, and with ``--notebook
+1_responses`` only that page of each. Other words are handed to ``qa report``. Memory is the largest sum over all
 processes of a step: resident (what two share counts twice) and proportional (what they share counts once).
 """
 
@@ -37,7 +38,7 @@ OUTCOMES = ("satisfaction",)
 
 def write_study(root: Path, n: int, months: int, branches: int, missing: float = 0.0, seed: int = 1) -> Path:
     """A study of ``n`` responses in ``months`` parquet files: date, respondent, branch and items as int8."""
-    study = root / "data" / "raw" / f"growth_{n}"
+    study = root / "data" / "raw" / f"growth_{n}_{branches}"
     (study / "responses").mkdir(parents=True)
     instrument = yaml.safe_load((DEMO / "instrument.yaml").read_text(encoding="utf-8"))
     kept = [item for item in instrument["items"] if "outcome" not in item or item["id"] in OUTCOMES]
@@ -99,30 +100,43 @@ def draw_month(
 
 def measured(command: list[str], folder: Path) -> dict[str, float | str]:
     """Wall and CPU seconds of a command and the largest memory (MiB) of all its processes together."""
-    before, started = os.times(), time.perf_counter()
+    started, cpu = time.perf_counter(), {}
     run = subprocess.Popen([sys.executable, *command], env=ENVIRONMENT, cwd=folder, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, text=True)  # fmt: skip
     peaks = {"resident": 0.0, "proportional": 0.0}
     while run.poll() is None:
-        for name, value in memory_of(run.pid).items():
+        for name, value in use_of(run.pid, cpu).items():
             peaks[name] = max(peaks[name], value)
         time.sleep(0.5)
-    said, after = run.stdout.read(), os.times()
+    said = run.stdout.read()
     if run.returncode:
         raise SystemExit(said)
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return {"seconds": time.perf_counter() - started, "cpu": cpu, **peaks, "said": said}
+    return {"seconds": time.perf_counter() - started, "cpu": sum(cpu.values()), **peaks, "said": said}
 
 
-def steps(study: Path, languages: list[str], extra: list[str]) -> dict[str, list[str]]:
+ONE_NOTEBOOK = """
+import sys
+from qa_lib import cli
+from qa_lib.report import render
+plan_pages = render.plan_pages
+render.plan_pages = lambda *given: [page for page in plan_pages(*given) if page.notebook.stem == {notebook!r}]
+cli.main()
+"""
+
+
+def steps(study: Path, languages: list[str], extra: list[str], notebook: str | None) -> dict[str, list[str]]:
     """The command of every step, by its name."""
-    report = ["-m", "qa_lib", "report", str(study), "--period", "2026-10", "--force", *extra]
+    run = ["-m", "qa_lib"] if notebook is None else ["-c", ONE_NOTEBOOK.format(notebook=notebook)]
+    report = [*run, "report", str(study), "--period", "2026-10", "--force", *extra]
     read = f"import qa_lib as qa; print(len(qa.read_study({str(study)!r}).periods()), 'periods')"
     return {"read": ["-c", read], "report": report + [word for lang in languages for word in ("--lang", lang)]}
 
 
-def memory_of(pid: int) -> dict[str, float]:
-    """Memory in MiB of a process and all it started, now; a process that ends meanwhile counts nothing."""
+def use_of(pid: int, cpu: dict[int, float]) -> dict[str, float]:
+    """Memory in MiB of a process and all it started, now; ``cpu`` takes the seconds each has used until now.
+
+    A process that ends meanwhile counts nothing; what it used after it was last looked at is lost.
+    """
     total = {"resident": 0.0, "proportional": 0.0}
     try:
         parent = psutil.Process(pid)
@@ -131,9 +145,10 @@ def memory_of(pid: int) -> dict[str, float]:
         return total
     for process in family:
         try:
-            full = process.memory_full_info()
+            full, times = process.memory_full_info(), process.cpu_times()
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
+        cpu[process.pid] = times.user + times.system
         total["resident"] += full.rss / 2**20
         total["proportional"] += full.pss / 2**20
     return total
@@ -146,17 +161,18 @@ def main() -> None:
     parser.add_argument("--branches", type=int, default=20)
     parser.add_argument("--missing", type=float, default=0.01)
     parser.add_argument("--lang", nargs="+", default=["en"])
+    parser.add_argument("--notebook", help="render this page only")
     parser.add_argument("--folder", type=Path, help="keep the studies here")
     given, extra = parser.parse_known_args()
     root = given.folder or Path(tempfile.mkdtemp(prefix="growth-"))
     try:
         for n in map(int, given.responses):
-            study = root / "data" / "raw" / f"growth_{n}"
+            study = root / "data" / "raw" / f"growth_{n}_{given.branches}"
             if not study.exists():
                 started = time.perf_counter()
                 write_study(root, n, given.months, given.branches, given.missing)
                 print(f"{n:,} responses written in {time.perf_counter() - started:.0f} s", flush=True)
-            for step, command in steps(study, given.lang, extra).items():
+            for step, command in steps(study, given.lang, extra, given.notebook).items():
                 found = measured(command, root)
                 print(
                     f"{n:>12,} responses, {step}: {found['seconds']:.1f} s, CPU {found['cpu']:.1f} s; peak "
