@@ -106,7 +106,7 @@ def check(study: StudyFolder) -> None:
     import pandas as pd
 
     from qa_lib.operations.checks import check_operations
-    from qa_lib.study.study import check as find_problems
+    from qa_lib.study.findings import check as find_problems
     from qa_lib.voice.checks import check_themes
 
     found = qa_lib.read_study(study)

@@ -15,7 +15,7 @@ from qa_lib.errors import ResponseError
 from qa_lib.study.dates import parse_dates
 from qa_lib.study.exports.dialects import DIALECTS, answers
 from qa_lib.study.exports.files import read_export
-from qa_lib.study.study import check
+from qa_lib.study.findings import check
 
 EXPORTS = {
     "limesurvey": (files.limesurvey, "lime.csv", {}),

@@ -13,7 +13,7 @@ from qa_lib.cli import app
 from qa_lib.drafting.draft import draft
 from qa_lib.drafting.keys import reversed_keys
 from qa_lib.errors import StudyError
-from qa_lib.study.study import GUESS, check
+from qa_lib.study.findings import GUESS, check
 
 DEMO = Path(__file__).parent.parent / "data" / "raw" / "demo" / "responses"
 WORDS = {1: "Very dissatisfied", 2: "Dissatisfied", 3: "Neither", 4: "Satisfied", 5: "Very satisfied"}

@@ -17,7 +17,7 @@ from qa_lib.errors import ResponseError
 from qa_lib.report import render
 from qa_lib.report.pages import page
 from qa_lib.study import partitions
-from qa_lib.study.study import check as qa_check
+from qa_lib.study.findings import check as qa_check
 from qa_lib.sufficient import resample
 
 DEMO = Path(__file__).parents[1] / "data" / "raw" / "demo"

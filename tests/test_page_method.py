@@ -11,7 +11,8 @@ from qa_lib.errors import StudyError
 from qa_lib.report import display
 from qa_lib.report.pages import method, open_page
 from qa_lib.report.text import LANGUAGES, catalogue
-from qa_lib.study.study import Disclosure, read_study
+from qa_lib.study.study import read_study
+from qa_lib.study.study_file import Disclosure
 
 DEMO = Path(__file__).parent.parent / "data" / "raw" / "demo"
 

@@ -12,8 +12,8 @@ from study_folders import csv, rows, small_study
 import qa_lib as qa
 from qa_lib.errors import ResponseError, StudyError
 from qa_lib.study import privacy
+from qa_lib.study.findings import check
 from qa_lib.study.privacy import hash_key, hashed_ids, personal_kind, redacted, without_personal
-from qa_lib.study.study import check
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from study_folders import INSTRUMENT, csv, rows, small_study
 import qa_lib as qa
 from qa_lib.errors import DataWarning, InstrumentError, ResponseError, StudyError
 from qa_lib.study import cleaning
+from qa_lib.study.findings import check
 from qa_lib.study.privacy import hashed_ids
-from qa_lib.study.study import check
 
 ITEMS = ["Q1", "Q2", "Q3"]
 ENGLISH = {1: "Very dissatisfied", 2: "Dissatisfied", 3: "Neither", 4: "Satisfied", 5: "Very satisfied"}

@@ -5,7 +5,7 @@ import pytest
 from study_folders import real_study
 
 import qa_lib as qa
-from qa_lib.study.study import check
+from qa_lib.study.findings import check
 
 
 def alpha(answers, complete=True):

@@ -10,7 +10,7 @@ from ticket_logs import SPEC, log_of, made_tickets
 
 import qa_lib as qa
 from qa_lib.errors import ResponseError, StudyError
-from qa_lib.study.study import check
+from qa_lib.study.findings import check
 from qa_lib.study.ticket_log import TicketLog, tickets_of
 
 STATUS = {

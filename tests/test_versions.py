@@ -12,7 +12,7 @@ from study_folders import INSTRUMENT, small_study
 import qa_lib as qa
 from qa_lib.errors import DataWarning, InstrumentError, ResponseError, StudyError
 from qa_lib.report.history import score_sums
-from qa_lib.study.study import check
+from qa_lib.study.findings import check
 from qa_lib.study.versions import differences, same_map
 from qa_lib.tracking.indicators import index_of_sums
 

@@ -13,8 +13,8 @@ import yaml
 from qa_lib.drafting.columns import Column, Scale, answer_scales, is_ambiguous, language_of
 from qa_lib.drafting.questions import asked
 from qa_lib.study.dates import month_first
+from qa_lib.study.findings import GUESS
 from qa_lib.study.limits import without_controls
-from qa_lib.study.study import GUESS
 
 if TYPE_CHECKING:
     from qa_lib.drafting.draft import Draft, DraftItem

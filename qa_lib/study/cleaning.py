@@ -34,7 +34,8 @@ from qa_lib.study.versions import VERSION, by_version
 
 if TYPE_CHECKING:
     from qa_lib.study.exports.files import Export
-    from qa_lib.study.study import Exclusion, PeriodSource, Study, StudyFile
+    from qa_lib.study.study import Study
+    from qa_lib.study.study_file import Exclusion, PeriodSource, StudyFile
 
 _LONGEST_NAME = 200
 _STAMP = b"qa_lib.fingerprint"

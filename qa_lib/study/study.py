@@ -2,179 +2,24 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
 
 import pandas as pd
-from pydantic import BeforeValidator, Field, model_validator
 
 from qa_lib.criteria import Criteria
-from qa_lib.errors import QaError, QaWarning, ResponseError, StudyError
-from qa_lib.study.checks import answer_sums, doubts_of
-from qa_lib.study.dates import unit_of
+from qa_lib.errors import ResponseError, StudyError
 from qa_lib.study.exports.files import SUFFIXES, read_table
-from qa_lib.study.instrument import Identifier, Instrument, Words, read_instrument
-from qa_lib.study.kept import kept, read_anew
+from qa_lib.study.instrument import Instrument, read_instrument
+from qa_lib.study.kept import kept
 from qa_lib.study.limits import plain
-from qa_lib.study.privacy import personal_column, personal_kind, redacted, staff_codes, without_personal
+from qa_lib.study.privacy import personal_kind, redacted, staff_codes, without_personal
 from qa_lib.study.responses import Responses, comparable
-from qa_lib.study.schema import Record, load_yaml, validate
-from qa_lib.study.screening import screen
-from qa_lib.study.ticket_log import TicketLog, Tickets, log_findings, read_ticket_log
-from qa_lib.study.versions import VERSION, on_one_scale, version_findings, versions_in
-
-GUESS = "# a guess:"
-"""What a drafted line ends with until a person has confirmed it; ``check`` lists them."""
-_FINDING = ["severity", "file", "where", "finding", "advice"]
-_RECORDS = ("tickets", "calls", "complaints", "customers", "outages", "facilities", "monitoring")
-_PERSONAL_ADVICE = "It is hashed when read. Leave it out of the file, or declare it in study.yaml: 'personal: [{}.{}]'."
-_SCALE_ADVICE = "Compare the scale in instrument.yaml; a code for no answer belongs to missing_codes."
-_REPEATED_CHOICE = re.compile(r"\([^()]*[*+{|][^()]*\)[*+{]")
-Columns = Annotated[list[str], BeforeValidator(lambda names: names if isinstance(names, list) else [names])]
-"""The name of a column, or several where it drifts from file to file."""
-
-
-class PeriodSource(Record):
-    """Where a response's period comes from: a date column, the file's name by a pattern with one group, or one value.
-
-    Dates are grouped by ``unit``; ``format`` is theirs (``%d/%m/%Y``) where it cannot be recognised.
-    """
-
-    column: str | None = None
-    file_pattern: str | None = None
-    value: str | None = None
-    unit: Literal["day", "week", "month", "quarter", "year"] = "month"
-    format: str | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> PeriodSource:
-        if sum(source is not None for source in (self.column, self.file_pattern, self.value)) != 1:
-            raise ValueError("give exactly one of column, file_pattern and value")
-        if self.value is not None:
-            _checked_period(self.value)
-        if self.file_pattern is not None:
-            if len(self.file_pattern) > 200 or _REPEATED_CHOICE.search(self.file_pattern):
-                raise ValueError(
-                    "file_pattern repeats a group that itself repeats or chooses; that could take for ever"
-                )
-            try:
-                groups = re.compile(self.file_pattern).groups
-            except re.error as error:
-                raise ValueError(f"file_pattern is not a regular expression: {error}") from None
-            if groups != 1:
-                raise ValueError(f"file_pattern needs exactly one group, the period, found {groups}")
-        return self
-
-
-def _checked_period(period: str) -> None:
-    try:
-        unit_of(period)
-    except ResponseError as error:
-        raise ValueError(str(error)) from None
-
-
-class Segment(Record):
-    """A column results are shown by."""
-
-    id: Identifier
-    name: Words = {}
-    columns: list[str] = []
-    labels: dict[str, Words] = {}
-
-
-class Comment(Record):
-    """An open question. Its answers are redacted as they are read (``qa_lib.study.redaction``)."""
-
-    id: Identifier
-    name: Words = {}
-    columns: list[str] = []
-
-
-OpenQuestion = Annotated[Comment, BeforeValidator(lambda said: {"id": said} if isinstance(said, str) else said)]
-
-
-class Exclusion(Record):
-    """Respondents left out: whose ``column`` holds one of ``values``, is blank, or a number below or above a limit."""
-
-    column: str
-    reason: str | Words
-    values: list[str] = []
-    blank: bool = False
-    below: float | None = None
-    above: float | None = None
-
-    @model_validator(mode="after")
-    def _says_who(self) -> Exclusion:
-        if not self.values and not self.blank and self.below is None and self.above is None:
-            raise ValueError("say who is left out: values, blank: true, below or above")
-        return self
-
-    @property
-    def code(self) -> str:
-        """The reason as the ledger names it: its English words, else those of the first language."""
-        words = {"en": self.reason} if isinstance(self.reason, str) else self.reason
-        return words.get("en") or next(iter(words.values()))
-
-
-Statement = str | Words | None
-
-
-class Disclosure(Record):
-    """What a survey report must disclose (AAPOR's code, section III) and only the study's owner knows."""
-
-    strategy: Statement = None
-    sponsor: Statement = None
-    conducted_by: Statement = None
-    population: Statement = None
-    frame: Statement = None
-    sampling: Statement = None
-    recruitment: Statement = None
-    mode: Statement = None
-    field_dates: Statement = None
-    weighting: Statement = None
-    quality: Statement = None
-    ethics: Statement = None
-    sample_size_rationale: Statement = None
-    limitations: Statement = None
-
-
-class StudyFile(Record):
-    """study.yaml.
-
-    ``comments`` are open questions, each a column's name, or id, name and columns; ``quotes`` allows pages to quote
-    redacted answers of groups no smaller than ``minimum_cell``. ``personal`` names columns that may hold personal data:
-    a segment or column of the responses by its id, a column of an operations record as ``tickets.phone``. ``staff``
-    says whether members of staff bear ``codes`` (the column ``code`` of roster.csv, else keyed hashes) or ``names``.
-    ``ticket_log`` declares that ``tickets/`` has a row per change of a ticket.
-    """
-
-    title: Words
-    languages: list[Literal["en", "zh"]] = Field(default=["en", "zh"], min_length=1)
-    simulated: bool = False
-    period: PeriodSource
-    segments: list[Segment] = []
-    weight: Columns | None = None
-    columns: dict[Identifier, Columns] = {}
-    comments: list[OpenQuestion] = []
-    quotes: bool = False
-    personal: list[str] = []
-    staff: Literal["codes", "names"] = "codes"
-    exclude: list[Exclusion] = []
-    exclude_flagged: list[
-        Literal["longstring", "irv", "even_odd", "mahalanobis", "duration", "attention", "duplicate"]
-    ] = []
-    duplicates: Literal["error", "first", "last"] = "error"
-    encoding: str | None = None
-    ticket_log: TicketLog | None = None
-    margins: dict[str, dict[str, Annotated[float, Field(gt=0)]]] = {}
-    targets: dict[str, float] = {}
-    index_mapping: Literal["minmax", "ratio"] = "minmax"
-    minimum_cell: int = Field(default=10, ge=1)
-    disclosure: Disclosure = Disclosure()
+from qa_lib.study.schema import load_yaml, validate
+from qa_lib.study.study_file import StudyFile
+from qa_lib.study.ticket_log import Tickets, read_ticket_log
+from qa_lib.study.versions import on_one_scale, versions_in
 
 
 @dataclass(frozen=True)
@@ -397,88 +242,3 @@ def _folder(path: str | Path) -> Path:
             f"{plain(path)[:200]} can be no study folder: {reason}. Name a folder with a study.yaml."
         ) from None
     return whole
-
-
-def check(study: Study) -> pd.DataFrame:
-    """What a person should look at before the first report: ``severity, file, where, finding, advice``, a row each.
-
-    An error that stops reading is a row of severity ``error``; doubts about the data, warnings of the screening and
-    columns full of values outside their scale are rows of severity ``warning``.
-    """
-    findings: list[tuple[str, str, str, str, str]] = [*_guesses(study), *_personal(study)]
-    if (tickets := study.tickets_of_log()) is not None:
-        findings += log_findings(tickets)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", QaWarning)
-        try:
-            findings += _of_responses(study)
-        except QaError as error:
-            return pd.DataFrame([("error", "responses", "", str(error), ""), *findings], columns=_FINDING)
-    screening = [str(warning.message) for warning in caught if issubclass(warning.category, QaWarning)]
-    findings += [("warning", "responses", "screening", message, "") for message in screening]
-    return pd.DataFrame(findings, columns=_FINDING)
-
-
-def _guesses(study: Study) -> list[tuple[str, str, str, str, str]]:
-    """The lines of a draft that still bear the mark of a guess."""
-    advice = "Correct it if it is wrong; delete the mark to confirm it."
-    return [
-        (
-            "confirm",
-            name,
-            f"line {number}",
-            f"{line.partition(GUESS)[0].strip().rstrip(':')}:{line.partition(GUESS)[2]}.",
-            advice,
-        )
-        for name in ("study.yaml", "instrument.yaml")
-        for number, line in enumerate((study.path / name).read_text(encoding="utf-8-sig").splitlines(), 1)
-        if GUESS in line
-    ]
-
-
-def _personal(study: Study) -> list[tuple[str, str, str, str, str]]:
-    """A finding for every column of an operations record that likely holds personal data and is not declared."""
-    files = {name: sorted((study.path / name).iterdir()) for name in _RECORDS if (study.path / name).is_dir()}
-    files |= {name.stem: [name] for name in sorted(study.path.glob("*.csv"))}
-    return [
-        (
-            "warning",
-            f"{path.relative_to(study.path)}",
-            name,
-            f"likely personal data ({kind.replace('_', ' ')}).",
-            advice,
-        )
-        for record, paths in files.items()
-        for path in paths
-        if path.suffix.lower() in SUFFIXES
-        for name, texts in read_table(path).items()
-        if name not in study.may_be_personal(record) and (found := personal_column([name], texts)) is not None
-        for kind, advice in [(found[0], _PERSONAL_ADVICE.format(record, name))]
-    ]
-
-
-def _of_responses(study: Study) -> list[tuple[str, str, str, str, str]]:
-    """Findings on the responses, from one table after another: of a large study, period by period."""
-    sums, ledgers, versions, rows = [], [], [], pd.Series(dtype=int)
-    for responses in read_anew(study):
-        screen(responses)
-        sums.append(answer_sums(responses.data, responses.instrument))
-        ledgers.append(responses.ledger[responses.ledger["reason"] == "out_of_range"])
-        versions.append(responses.data[[name for name in ("date", VERSION) if name in responses.data]])
-        rows = rows.add(responses.data["source_file"].value_counts(), fill_value=0)
-        instrument = responses.instrument
-    findings = version_findings(study.instrument, pd.concat(versions, ignore_index=True))
-    for item, finding, advice in doubts_of(sum(sums[1:], sums[0]), instrument):
-        findings.append(("warning", "instrument.yaml", f"items → {item}", f"item {item} {finding}.", advice))
-    ledger = pd.concat(ledgers, ignore_index=True)
-    return findings + _off_scale(ledger[~(ledger["row"].isna() & ledger.duplicated())], rows)
-
-
-def _off_scale(ledger: pd.DataFrame, rows: pd.Series) -> list[tuple[str, str, str, str, str]]:
-    """A finding for every column of a file in which more than one answer in twenty lies outside the scale."""
-    counts = ledger.groupby(["file", "column"])["count"].sum()
-    return [
-        ("warning", file, column, f"{n} answers lie outside the scale and count as missing.", _SCALE_ADVICE)
-        for (file, column), n in counts.items()
-        if n > 0.05 * rows.get(file, 1)
-    ]

@@ -20,7 +20,7 @@ from qa_lib.operations.sampling import plan_file
 from qa_lib.simulation.population import simulate
 from qa_lib.study.instrument import InstrumentFile, read_instrument
 from qa_lib.study.schema import load_yaml, validate
-from qa_lib.study.study import StudyFile
+from qa_lib.study.study_file import StudyFile
 from qa_lib.tracking.system import read_system
 
 DEMO = Path(__file__).parents[2] / "data" / "raw" / "demo"

@@ -17,7 +17,7 @@ from qa_lib.report.pages import records
 from qa_lib.report.pages.kpi_rows import Words
 from qa_lib.report.pages.page import ReportPage, interval_columns
 from qa_lib.report.suppression import dated, hidden_groups
-from qa_lib.study.study import Segment
+from qa_lib.study.study_file import Segment
 from qa_lib.tracking.composite import Composite, composite
 from qa_lib.tracking.league import LeagueTable, league_table
 from qa_lib.tracking.system import Node, read_system

@@ -11,7 +11,7 @@ from qa_lib.report import charts_drivers, display
 from qa_lib.report.pages.drivers import SIGNIFICANCE
 from qa_lib.report.pages.page import ReportPage
 from qa_lib.report.pages.voices import Voices, may_speak, shown_shares, shown_terms
-from qa_lib.study.study import Comment
+from qa_lib.study.study_file import Comment
 from qa_lib.voice.comments import Comments, comments
 from qa_lib.voice.dictionary import Themes, themes_of
 from qa_lib.voice.quotes import quotes

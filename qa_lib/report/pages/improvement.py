@@ -15,7 +15,7 @@ from qa_lib.report.pages import kpi_rows
 from qa_lib.report.pages.page import ReportPage, interval_columns
 from qa_lib.study.cleaning import in_period
 from qa_lib.study.dates import parse_dates, span
-from qa_lib.study.study import Segment
+from qa_lib.study.study_file import Segment
 from qa_lib.tracking import weighting
 from qa_lib.tracking.actions import ActionEffects, action_effects
 from qa_lib.tracking.estimates import Estimates

@@ -9,7 +9,7 @@ import pandas as pd
 from qa_lib.report import display
 from qa_lib.report.pages.front.stand import SIGNIFICANCE
 from qa_lib.report.pages.page import ReportPage
-from qa_lib.study.study import Segment
+from qa_lib.study.study_file import Segment
 from qa_lib.tracking.periods import adjust_p, change
 
 HISTORY_PERIODS = 6
