@@ -3,6 +3,7 @@
 import ast
 import re
 from functools import cache
+from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,10 @@ import pytest
 from conftest import ROOT
 
 import qa_lib as qa
-from qa_lib.report import shared
+from qa_lib.errors import QaWarning
+from qa_lib.report import display, shared
 from qa_lib.report.messages import Message, pattern, translated
+from qa_lib.report.pages import open_page
 from qa_lib.report.text import Text, catalogue
 
 ROOMS = ("effects", "models", "operations", "study", "sufficient", "tracking", "trust")
@@ -142,3 +145,25 @@ def test_what_an_analysis_warns_of_reaches_the_page_in_chinese():
     assert any("毫无变化" in translated(caution, Text("zh"))[0] for caution in found.cautions)
     refused = shared.outcome(qa.factorability, (answers,), {}).refusal
     assert translated(refused, Text("zh")) == ("b 没有变化，因子分析前须剔除。", "")
+
+
+def test_warnings_alike_are_said_once_in_a_section(monkeypatch):
+    shown = []
+    monkeypatch.setattr(display, "display", lambda data, **_: shown.append(data["text/html"]))
+
+    def analysis(names):
+        for name in names:
+            warn(f"Item {name}: nobody chose 1; thresholds are those between the levels used.", QaWarning, stacklevel=2)
+
+    page = open_page(ROOT / "data" / "raw" / "demo", "2026-10", "", "zh")
+    page.section("trust_summary")
+    page.attempt(analysis, ["imag1", "imag3", "expe4"])
+    page.attempt(analysis, ["imag3"])
+    assert sum("caution" in html for html in shown) == 1
+    assert "imag1" in shown[1]
+    assert "另有 2 条同类提示" in shown[2]
+    assert "imag3" in shown[2]
+    assert "expe4" in shown[2]
+    page.section("model_fit")
+    page.attempt(analysis, ["imag3"])
+    assert sum("caution" in html for html in shown) == 2

@@ -64,7 +64,8 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context(_style()):
             fig = draw(*args, **kwargs)
-            fig.canvas.draw()
+            fig.draw_without_rendering()
+            fig.set_layout_engine("none")  # it is laid out; saving need not do so again
             return fig
 
     return drawn
@@ -73,7 +74,8 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def untangle(ax: mpl.axes.Axes) -> None:
     """Moves the labels of points that overlap to the nearest free place: about the point, then further up or down."""
     ax.figure.draw_without_rendering()
-    labels = [t for t in ax.texts if isinstance(t, Annotation) and t.anncoords == "offset points"]
+    labels = [t for t in ax.texts if isinstance(t, Annotation) and t.anncoords == "offset points" and t.get_text()]
+    frame = ax.get_window_extent()
     taken = [text.get_window_extent() for text in ax.texts if text not in labels and text.get_text()]
     points = ax.transData.transform([label.xy for label in labels]) if labels else []
     taken += [Bbox.from_extents(*(point - _MARKER), *(point + _MARKER)) for point in points]
@@ -87,7 +89,8 @@ def untangle(ax: mpl.axes.Axes) -> None:
         for across, up, side in places:
             label.set(position=(across, up), horizontalalignment=side)
             box = label.get_window_extent()
-            if not any(box.overlaps(other) for other in taken):
+            inside = frame.containsx(box.x0) and frame.containsx(box.x1) and frame.containsy(box.y0)
+            if inside and not any(box.overlaps(other) for other in taken):
                 break
         taken.append(box)
 

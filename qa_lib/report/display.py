@@ -41,6 +41,12 @@ def original(words: str, label: str) -> None:
     _show_html(f'<details class="note"><summary>{escape(label)}</summary><p lang="en">{escape(words)}</p></details>')
 
 
+def more(texts: Sequence[str], label: str) -> None:
+    """Further sentences, shown on demand under ``label``."""
+    entries = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    _show_html(f'<details class="note"><summary>{escape(label)}</summary><ul>{entries}</ul></details>')
+
+
 def bullets(texts: Sequence[str]) -> None:
     """A list; an empty one shows nothing."""
     if texts:

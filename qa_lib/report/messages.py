@@ -39,6 +39,11 @@ def translated(message: Message, text: Text, name_of: Callable[[str], str] = str
     return (message.words, "") if text.lang == "en" else (text(_kind_key(message.kind)), message.words)
 
 
+def kind_of(message: Message) -> str:
+    """The same for messages that differ in their facts only."""
+    return next((key for key, sentence in _patterns() if sentence.fullmatch(message.words)), message.words)
+
+
 def _kind_key(kind: str) -> str:
     """The catalogue's key of a class, or of the nearest of its bases that has one."""
     lineage = getattr(errors, kind, errors.QaError).__mro__

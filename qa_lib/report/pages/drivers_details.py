@@ -129,9 +129,11 @@ def items(page: ReportPage, found: Drivers | None) -> None:
     above = [item for item in chosen.index[chosen["line"] == "above"] if item not in first]
     names = [page.item_label(item, 30).rstrip("。.") for item in (first or above)[:5]]
     key = "items_first" if first else "items_above" if above else "items_undecided"
-    display.paragraph(text(key, items=text.join(names), n=text.count(result.n)))
-    alt = text("alt_driver_items", items=text.join(list(chosen.index[:3])), n=len(first or above))
-    display.figure(charts_drivers.drawn(result, map_words(page), 4.8, "y"), alt)
+    finding = text(key, items=text.join(names), n=text.count(result.n))
+    display.paragraph(finding)
+    alt = text("alt_driver_items", items=text.join(list(chosen.index[:3])), finding=finding)
+    labels = map_words(page) | dict.fromkeys(chosen.index[_SHOWN_ITEMS:], "")  # names of all would cover one another
+    display.figure(charts_drivers.drawn(result, labels, 4.8, "y"), alt)
     _items_table(page, result, chosen[:_SHOWN_ITEMS])
 
 

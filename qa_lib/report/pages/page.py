@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +15,7 @@ from qa_lib.effects.regression import Drivers, drivers
 from qa_lib.errors import ResponseError, StudyError
 from qa_lib.report import display
 from qa_lib.report.history import hidden_in, score_sums, scores_of
-from qa_lib.report.messages import Message, translated
+from qa_lib.report.messages import Message, kind_of, translated
 from qa_lib.report.shared import outcome
 from qa_lib.report.suppression import hidden_cells
 from qa_lib.report.text import Text
@@ -35,7 +35,7 @@ VERDICT_CLASSES = {"met": "good", "not_met": "bad", "undecided": ""}
 @dataclass(frozen=True, slots=True)
 class ReportPage:
     """``data`` holds the respondents of this period and segment, ``before`` those of the period before, if any;
-    ``earlier`` names all periods of the same length before this one.
+    ``earlier`` names all periods of the same length before this one, ``said`` the warnings this section has shown.
     """
 
     study: Study
@@ -45,6 +45,7 @@ class ReportPage:
     data: pd.DataFrame
     before: pd.DataFrame | None
     earlier: tuple[str, ...]
+    said: set[Message] = field(default_factory=set, compare=False)
 
     @property
     def previous_period(self) -> str | None:
@@ -224,6 +225,7 @@ class ReportPage:
             display.paragraph(text("weighted"), "note")
 
     def section(self, key: str, level: int = 2) -> None:
+        self.said.clear()
         display.heading(self.text(key), key, level)
 
     def attempt(self, analysis: Callable[..., T], *arguments: object, **options: object) -> T | None:
@@ -235,8 +237,16 @@ class ReportPage:
         if found.refusal is not None:
             self._caution("cannot_compute", found.refusal)
             return None
+        alike: dict[str, list[Message]] = {}
         for message in found.cautions:
-            self._caution("warning", message)
+            if message not in self.said:
+                alike.setdefault(kind_of(message), []).append(message)
+        self.said.update(found.cautions)
+        for first, *others in alike.values():
+            self._caution("warning", first)
+            if others:
+                words = [translated(message, self.text, self._named)[0] for message in others]
+                display.more(words, self.text("warnings_alike", n=len(others)))
         return found.result
 
     def _caution(self, key: str, message: Message) -> None:
