@@ -18,11 +18,12 @@ from qa_lib.models.parameters import (
     ParameterTable,
     baseline_table,
     build_table,
+    covariate_places,
     exogenous_names,
     variable_names,
     with_covariances,
 )
-from qa_lib.models.saturated import saturated_trace, saturated_value
+from qa_lib.models.saturated import given_trace, saturated_trace, saturated_value
 from qa_lib.models.syntax import Syntax
 
 
@@ -88,7 +89,8 @@ def _covariance(table: ParameterTable, objective: Objective, at: Evaluation, set
     observed = settings["robust"] or settings["fiml"]
     bread = constrained_inverse(objective.observed(at) if observed else objective.expected(at), table.mapping)
     if settings["robust"] or settings["estimator"] == "MLM":
-        bread = bread @ score_products(objective, at, center=settings["estimator"] == "MLM") @ bread
+        moments = settings["estimator"] == "MLM"
+        bread = bread @ score_products(objective, at, moments, covariate_places(table)) @ bread
     return bread / (objective.n - (objective.criterion != "ML") * table.n_groups)
 
 
@@ -104,10 +106,11 @@ def _test(table: ParameterTable, objective: Objective, at: Evaluation, settings:
 
 def scaling_trace(table: ParameterTable, objective: Objective, at: Evaluation, settings: Mapping) -> float:
     """tr(UΓ): Satorra and Bentler (1994) for MLM, Yuan and Bentler (2000) as Mplus computes it otherwise."""
-    exogenous = [table.observed.index(name) for name in table.exogenous]
+    exogenous, of_saturated = covariate_places(table), saturated_trace
     if settings["estimator"] == "MLM":
         inverse = constrained_inverse(objective.expected(at), table.mapping)
-        products = score_products(objective, at, center=True)
+        products = score_products(objective, at, center=True, covariates=exogenous)
+        of_saturated = given_trace if exogenous else saturated_trace
         weights = [slope.weight[0] for slope in at.slopes]
     else:
         clustered = settings["cluster"] is not None and not settings["weighted"]
@@ -117,7 +120,7 @@ def scaling_trace(table: ParameterTable, objective: Objective, at: Evaluation, s
         weights = [np.linalg.inv(sample.cov) for sample in objective.samples]
     trace = 0.0
     for sample, weight in zip(objective.samples, weights, strict=True):
-        trace += saturated_trace(sample, weight, exogenous, table.meanstructure)
+        trace += of_saturated(sample, weight, exogenous, table.meanstructure)
     return trace - float(np.sum(inverse * products))
 
 
@@ -139,8 +142,7 @@ def measures(
     if scaled:
         out |= scaled_measures(test, baseline, n, n_groups, shifted=False)
     if settings["fiml"]:
-        exogenous = [table.observed.index(name) for name in table.exogenous]
-        known = [unrestricted(sample, exogenous, scaled) for sample in objective.samples]
+        known = [unrestricted(sample, covariate_places(table), scaled) for sample in objective.samples]
         test = corrected_test(objective, at, table.mapping, test.df, known)
         baseline = corrected_test(null, null_at, base.mapping, baseline.df, known)
     elif not scaled:

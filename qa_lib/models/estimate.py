@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import cho_solve
 
 from qa_lib.models.constraints import complex_jacobian, null_space, residuals
 from qa_lib.models.discrepancy import Evaluation, Objective
@@ -74,8 +75,14 @@ def solve(table: ParameterTable, objective: Objective, start: np.ndarray) -> tup
     """The optimum under all constraints, and the table with curved constraints made directions there."""
     if not table.curved:
         return table, optimise(objective, start, table.mapping)
+
+    def slopes(x: np.ndarray) -> np.ndarray:
+        return complex_jacobian(lambda at: residuals(table.rows, table.free, table.curved, at), x)
+
+    if np.abs(slopes(start) @ table.mapping).max(axis=1).min() < 1e-8:  # a product of parameters that start at zero
+        start = optimise(objective, start, table.mapping).evaluation.x
     optimum = optimise_curved(objective, start, table)
-    slope = complex_jacobian(lambda x: residuals(table.rows, table.free, table.curved, x), optimum.evaluation.x)
+    slope = slopes(optimum.evaluation.x)
     directions = table.mapping @ null_space(slope @ table.mapping)
     return replace(table, mapping=directions, curved=(), specified=table), optimum
 
@@ -130,7 +137,7 @@ def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray | None:
         return None
     if factor.diagonal().min() < 1e-7 * np.sqrt(np.diag(matrix)).max() * 1e-3:
         return None
-    return np.linalg.solve(matrix, right)
+    return cho_solve((factor, True), right)
 
 
 def _improve(objective: Objective, at: Evaluation, step: np.ndarray, gain: float) -> Evaluation | None:

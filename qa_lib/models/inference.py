@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.stats import chi2
 
 from qa_lib.errors import InadmissibleWarning
 from qa_lib.models.discrepancy import Evaluation, Objective
-from qa_lib.models.observed import Sample, meat
+from qa_lib.models.observed import Sample, meat, predicted
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +32,23 @@ class ChiSquare:
         return float(chi2.sf(self.scaled, self.df)) if self.df > 0 else np.nan
 
 
-def score_products(objective: Objective, at: Evaluation, center: bool = False) -> np.ndarray:
+def score_products(
+    objective: Objective, at: Evaluation, center: bool = False, covariates: Sequence[int] = ()
+) -> np.ndarray:
     """First-order information per respondent, all groups (n_free × n_free).
 
-    ``center`` takes deviations from the sample's moments instead of the model's, and scores about their mean.
+    ``center`` takes deviations from the sample's moments instead of the model's, and scores about their mean; what
+    ``covariates`` (positions), being given, predict of the moments is then no part of the deviations.
     """
     out = np.zeros((objective.n_free, objective.n_free))
     for g, (block, sample, share) in enumerate(zip(objective.blocks, objective.samples, objective.shares, strict=True)):
-        scores = _case_scores(sample, at, g, center, objective.means)
+        scores = _case_scores(sample, at, g, center, objective.means, covariates)
         out[np.ix_(block.free, block.free)] += share * meat(sample, scores, center)
     return out
 
 
 def _case_scores(
-    sample: Sample, at: Evaluation, g: int, center: bool, means: bool
+    sample: Sample, at: Evaluation, g: int, center: bool, means: bool, covariates: Sequence[int]
 ) -> Callable[[int, np.ndarray], np.ndarray]:
     """Gives the gradients of respondents' log-likelihoods by the block's parameters, for some rows of a pattern."""
     slope, by = at.slopes[g], at.tangents[g]
@@ -53,9 +56,15 @@ def _case_scores(
     reference = sample.cov if center else at.implied[g].cov
     levels = [np.einsum("pk,pk->k", by.left, weight @ reference @ weight @ by.right) for weight in slope.weight]
 
+    def gradients(deviation: np.ndarray, k: int) -> np.ndarray:
+        z = deviation @ slope.weight[k]
+        return z @ by.mean + (z @ by.left) * (z @ by.right)
+
     def scores(k: int, own: np.ndarray) -> np.ndarray:
-        z = np.where(sample.mask[k], sample.rows[own] - location, 0.0) @ slope.weight[k]
-        return z @ by.mean + (z @ by.left) * (z @ by.right) - levels[k]
+        deviation = np.where(sample.mask[k], sample.rows[own] - location, 0.0)
+        if center and len(covariates):
+            return gradients(deviation, k) - gradients(predicted(sample, deviation, covariates), k)
+        return gradients(deviation, k) - levels[k]
 
     return scores
 

@@ -102,6 +102,12 @@ def meat(sample: Sample, scores: Callable[[int, np.ndarray], np.ndarray], center
     return products / sample.n * few_clusters(sample)
 
 
+def predicted(sample: Sample, deviation: np.ndarray, covariates: Sequence[int]) -> np.ndarray:
+    """What the covariates (positions) predict linearly of deviations from the means, (n, p); of themselves all."""
+    x = list(covariates)
+    return deviation[:, x] @ np.linalg.solve(sample.cov[np.ix_(x, x)], sample.cov[x])
+
+
 def few_clusters(sample: Sample) -> float:
     if sample.clusters is None:
         return 1.0

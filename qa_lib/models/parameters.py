@@ -203,6 +203,11 @@ def exogenous_names(syntax: Syntax) -> list[str]:
     return _names(syntax.formulas, {}).exogenous
 
 
+def covariate_places(table: ParameterTable) -> list[int]:
+    """Positions among the observed variables of the covariates whose moments are taken from the sample."""
+    return [table.observed.index(name) for name in table.exogenous]
+
+
 def with_covariances(syntax: Syntax, names: Sequence[str]) -> Syntax:
     """The model with these variables' variances and covariances as parameters."""
     pairs = combinations_with_replacement(names, 2)

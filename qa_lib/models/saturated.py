@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qa_lib.models.discrepancy import Objective
-from qa_lib.models.observed import Sample, few_clusters
+from qa_lib.models.observed import Sample, few_clusters, predicted
 from qa_lib.models.patterns import embedded_inverse
 
 
@@ -57,6 +57,27 @@ def saturated_trace(sample: Sample, weight: np.ndarray, exogenous: Sequence[int]
         )  # fmt: skip
         trace -= _trace_of(part, np.linalg.inv(np.linalg.inv(weight)[own]), means)
     return trace
+
+
+def given_trace(sample: Sample, weight: np.ndarray, covariates: Sequence[int], means: bool) -> float:
+    """tr(A₁Γ) of complete data where ``covariates`` (positions) are given: Γ is of the moments less those predicted.
+
+    Respondents' products of deviations less those of the predicted ones, about their mean, are D = dd' − d̂d̂' − E;
+    half of tr(WDWD) is summed.
+    """
+    deviation = sample.rows - sample.mean
+    fitted = predicted(sample, deviation, covariates)
+    spread = sample.cov - fitted.T @ fitted / len(fitted)
+    one, other = deviation @ weight, fitted @ weight
+
+    def form(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        return np.einsum("ip,ip->i", left, right)
+
+    mixed, inner = form(one, fitted), weight @ spread
+    second = form(one, deviation) ** 2 + form(other, fitted) ** 2 - 2 * mixed**2
+    second += np.sum(inner * inner.T) - 2 * form(one @ spread, one) + 2 * form(other @ spread, other)
+    first = form(one - other, deviation - fitted)
+    return float(np.mean(means * first + 0.5 * second))
 
 
 def _trace_of(sample: Sample, weight: np.ndarray, means: bool) -> float:

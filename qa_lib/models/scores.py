@@ -62,12 +62,15 @@ def _group_scores(fit: ModelFit, g: int, rows: np.ndarray, method: str) -> pd.Da
     if method == "bartlett":
         measured = np.isin(fit.table.observed, [row.rhs for row in fit.table.rows if row.op == "=~"])
     loading, unique = implied.directed[:p, p:], implied.symmetric[:p, :p]
+    deviation = rows - mean
+    if method == "bartlett":
+        deviation = deviation - _direct_effects(implied.directed[:p, :p], deviation)
     if method == "bartlett" and np.linalg.matrix_rank(loading[measured]) < len(latent):
         raise ModelError(
             "Bartlett scores need items for every latent variable, second-order ones have none: regression."
         )
     out = np.full((len(rows), len(latent)), np.nan)
-    patterns, pattern_of = np.unique(~np.isnan(rows) & measured, axis=0, return_inverse=True)
+    patterns, pattern_of = np.unique(~np.isnan(deviation) & measured, axis=0, return_inverse=True)
     for j, seen in enumerate(patterns):
         own = pattern_of.ravel() == j
         if not seen.any():
@@ -78,5 +81,11 @@ def _group_scores(fit: ModelFit, g: int, rows: np.ndarray, method: str) -> pd.Da
         else:
             precise = np.linalg.solve(unique[both], loading[seen])
             weight = precise @ np.linalg.pinv(loading[seen].T @ precise)
-        out[own] = latent_mean + (rows[np.ix_(own, seen)] - mean[seen]) @ weight
+        out[own] = latent_mean + deviation[np.ix_(own, seen)] @ weight
     return pd.DataFrame(out, columns=list(fit.table.latent))
+
+
+def _direct_effects(paths: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """What observed variables add to items directly (n, p); NaN where one that does was not answered."""
+    unknown = np.isnan(deviation).astype(float) @ (paths != 0).T > 0
+    return np.where(unknown, np.nan, np.nan_to_num(deviation) @ paths.T)

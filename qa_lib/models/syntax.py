@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import NoReturn
 
@@ -92,13 +92,21 @@ def parse(model: str) -> Syntax:
         for formula, at in _formulas(statement, found):
             key = (formula.lhs, formula.op, formula.rhs)
             mirrored = (formula.rhs, formula.op, formula.lhs)
-            if key in formulas or (formula.op == "~~" and mirrored in formulas):
-                statement.fail(f"{formula.lhs} {formula.op} {formula.rhs} is named twice", at)
-            formulas[key] = formula
+            if formula.op == "~~" and key not in formulas and mirrored in formulas:
+                key = mirrored
+            formulas[key] = _merged(formulas[key], formula, statement, at) if key in formulas else formula
     if not formulas:
         raise ModelError("the model has constraints but no formula: name at least one parameter.")
     _check_labels(formulas.values(), constraints)
     return Syntax(tuple(formulas.values()), tuple(constraint for constraint, _ in constraints))
+
+
+def _merged(known: Formula, more: Formula, statement: _Statement, at: int) -> Formula:
+    """A parameter named again with modifiers of another kind has both: ``f =~ NA*x1 + a*x1``."""
+    given = {kind: value for kind in ("fixed", "start", "label") if (value := getattr(more, kind))}
+    if not given or any(getattr(known, kind) for kind in given):
+        statement.fail(f"{more.lhs} {more.op} {more.rhs} is named twice", at)
+    return replace(known, **given)
 
 
 def _no_operator(statement: _Statement) -> NoReturn:
@@ -186,7 +194,8 @@ def _formula(statement: _Statement, lhs: str, op: str, rhs: str, modifiers: dict
         fixed = {"fixed": (0.0,)} if rhs == "0" else {}
         return Formula(lhs, "~1", "", **(fixed | modifiers))
     if not _NAME.match(rhs):
-        statement.fail(f"{rhs!r} is not a variable's name", at)
+        hint = f": a latent variable without items is {lhs} =~ 0*item" if (op, rhs) == ("=~", "0") else ""
+        statement.fail(f"{rhs!r} is not a variable's name{hint}", at)
     if op == "|" and not re.match(r"t\d+$", rhs):
         statement.fail(f"{rhs!r} is not a threshold: they are called t1, t2, …", at)
     if op in {"=~", "~"} and lhs == rhs:

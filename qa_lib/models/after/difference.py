@@ -10,6 +10,7 @@ from qa_lib.models.after.standardize import row_values
 from qa_lib.models.continuous import scaling_trace
 from qa_lib.models.inference import score_products
 from qa_lib.models.ordinal.ordinal_tests import statistic_products
+from qa_lib.models.parameters import covariate_places
 from qa_lib.models.solution import ModelFit
 
 
@@ -61,7 +62,7 @@ def _information_and_spread(fit: ModelFit) -> tuple[np.ndarray, np.ndarray]:
     if any(not sample.complete for sample in fit.samples):
         raise ModelError("satorra.2000 needs complete answers: use satorra.bentler.2001 or satorra.bentler.2010.")
     information = objective.observed(at) if fit.settings["robust"] else objective.expected(at)
-    return information, score_products(objective, at, center=True)
+    return information, score_products(objective, at, center=True, covariates=covariate_places(fit.table))
 
 
 def _common_jacobians(free: ModelFit, restricted: ModelFit) -> tuple[np.ndarray, np.ndarray]:

@@ -144,7 +144,8 @@ def _epc_scale(table: ParameterTable, blocks: Sequence[Block], at: Evaluation, r
             out.append(deviation[j] / deviation[i])
         elif row.op == "~~":
             scale = residual if i != j else deviation
-            out.append(1 / (scale[i] * scale[j]))
+            both = scale[i] * scale[j]
+            out.append(1 / both if both > 0 else np.nan)
         else:
             out.append(1.0 if row.op == "~*~" else 1 / deviation[i])
     return np.array(out)
