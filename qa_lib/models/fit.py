@@ -69,6 +69,8 @@ def sem(
     DataWarning.
     """
     _check_options(estimator, missing, ordered, parameterization)
+    _check_sampling(estimator, weights, cluster)
+    ordered = ordered if ordered is None else _as_tuple(ordered)
     options = {
         "model": model, "estimator": estimator, "ordered": ordered, "missing": missing, "group": group,
         "group_equal": _as_tuple(group_equal), "std_lv": std_lv, "weights": weights, "cluster": cluster, "nobs": nobs,
@@ -98,6 +100,13 @@ def _check_options(estimator: str, missing: str, ordered: Sequence[str] | None, 
         raise ModelError(f"missing {missing!r} is not known. Allowed: listwise, fiml.")
     if missing == "fiml" and estimator not in {"ML", "MLR"}:
         raise ModelError(f"missing='fiml' needs estimator ML or MLR, not {estimator}.")
+
+
+def _check_sampling(estimator: str, weights: object, cluster: str | None) -> None:
+    """Least squares of continuous variables has no errors that know of weights or clusters."""
+    if estimator in {"GLS", "ULS"} and (weights is not None or cluster is not None):
+        given = "weights" if weights is not None else "cluster"
+        raise ModelError(f"{given}: the standard errors of {estimator} would ignore it. Use estimator ML or MLR.")
 
 
 def _concluded(kind, table: ParameterTable, objective, optimum: Optimum, settings: Mapping) -> ModelFit:

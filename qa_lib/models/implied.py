@@ -164,7 +164,8 @@ def _unit_responses(block: Block, directed: np.ndarray, symmetric: np.ndarray, s
     if block.theta:
         scale[ordinal] = 1 / np.sqrt(variance)
     else:
-        symmetric[ordinal, ordinal] = 1 / scale[ordinal] ** 2 - variance
+        reach = total[:, ordinal] ** 2  # of residual variances: more than their own where ordinal items explain others
+        symmetric[ordinal, ordinal] = np.linalg.solve(reach, 1 / scale[ordinal] ** 2 - variance)
 
 
 def _given_covariates(block: Block, moments: np.ndarray) -> np.ndarray:

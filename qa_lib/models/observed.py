@@ -237,6 +237,8 @@ def collect(
     if weights is not None:
         weights = weights * keep.sum() / weights[keep].sum()
     clusters = None if cluster is None else pd.factorize(data[cluster])[0]
+    if clusters is not None and len(np.unique(clusters[keep])) < 2:
+        raise ModelError(f"column {cluster!r} names fewer than two clusters: errors between clusters need more.")
     named = [None] if labels is None else list(labels[keep].unique())
     if labels is not None and len(named) < 2:
         raise ModelError(f"column {group!r} names {len(named)} group: at least two are needed.")
@@ -296,6 +298,8 @@ def _require(data: pd.DataFrame, names: Sequence[str]) -> None:
     if missing := [name for name in names if name not in data.columns]:
         known = ", ".join(map(str, list(data.columns)[:40]))
         raise ModelError(f"the data have no column {', '.join(missing)}. They have: {known}.")
+    if twice := [name for name in names if list(data.columns).count(name) > 1]:
+        raise ModelError(f"the data have more than one column {', '.join(dict.fromkeys(twice))}: name each only once.")
 
 
 def _numeric(data: pd.DataFrame, variables: Sequence[str]) -> np.ndarray:
@@ -326,5 +330,11 @@ def _one_table(data: object, variables: Sequence[str], nobs: float | None, label
         raise ModelError(_KINDS_OF_DATA.format(type(cov).__name__))
     _require(cov, variables)
     matrix = cov.loc[list(variables), list(variables)].to_numpy(dtype=float)
+    if not (n > 1 and np.isfinite(n)):
+        raise ModelError(f"nobs is {n:g}: the number of respondents, two or more, is needed.")
+    if not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-8):
+        raise ModelError(
+            "the covariance matrix has missing values or is not symmetric: give all covariances, both ways."
+        )
     _require_variation(label, variables, np.diag(matrix))
     return sample_from_moments(label, n, mean, matrix * (n - 1) / n)

@@ -40,7 +40,6 @@ def _block_values(
     elif scale == "latent":
         deviation[: block.n_observed] = residual[: block.n_observed] = 1
     at = {name: i for i, name in enumerate(block.names)}
-    place = 0
     for k, row in enumerate(table.rows):
         if row.group != group:
             continue
@@ -59,8 +58,7 @@ def _block_values(
             case "~*~":
                 values[k] = 1.0 if scale == "all" else response[i]
             case "|":
-                values[k] = threshold[place] / deviation[i]
-                place += 1
+                values[k] = threshold[block.threshold_item == i][int(row.rhs[1:]) - 1] / deviation[i]
 
 
 def r_squared(table: ParameterTable, block: Block, x: np.ndarray) -> dict[str, float]:

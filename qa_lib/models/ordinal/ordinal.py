@@ -30,6 +30,12 @@ class OrdinalStatistics:
     levels: dict[str, np.ndarray]
 
 
+def explaining(block: Block) -> bool:
+    """Whether ordinal items explain other variables: their residual variances then count elsewhere."""
+    items = np.unique(block.threshold_item)
+    return bool(np.isin(block.in_directed.col, items).any() or block.directed[:, items].any())
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where a group's statistics stand: thresholds or negative means item after item, slopes on the covariates item
@@ -98,7 +104,9 @@ class Layout:
         variances = 2 * by.left[self.continuous] * by.right[self.continuous]
         covariances = by.left[self.row] * by.right[self.column] + by.right[self.row] * by.left[self.column]
         out = np.vstack([locations, self._slope_jacobian(block, implied, stretch), variances, covariances])
-        return out - self._rescaling(block, implied, by) if block.theta else out
+        if block.theta:
+            return out - self._rescaling(block, implied, by)
+        return out + self._following(block, implied, by) if explaining(block) else out
 
     def pull(self, block: Block, weighted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Derivatives of the discrepancy by the implied covariances (as a symmetric matrix) and means, from weighted
@@ -118,6 +126,14 @@ class Layout:
         reach = implied.scale[item, None] * implied.total[np.ix_(item, a.row)]
         out[:, a.place] += reach * implied.total[np.ix_(a.col, covariate)].T
         return out
+
+    def _following(self, block: Block, implied: Implied, by: Tangent) -> np.ndarray:
+        """What follows from residual variances of explaining ordinal items that keep variances at one (delta)."""
+        ordinal = np.unique(block.threshold_item)
+        reach = implied.scale[:, None] * implied.total[: block.n_observed, ordinal]
+        moved = -np.linalg.solve(reach[ordinal] ** 2, 2 * by.left[ordinal] * by.right[ordinal])
+        fixed = np.zeros((len(self.item) + len(self.slope[0]), len(block.free)))
+        return np.vstack([fixed, reach[self.continuous] ** 2 @ moved, reach[self.row] * reach[self.column] @ moved])
 
     def _rescaling(self, block: Block, implied: Implied, by: Tangent) -> np.ndarray:
         """What follows from response scales that keep variances at one (theta parameterisation)."""
@@ -177,8 +193,9 @@ class OrdinalObjective(OfSamples):
 
     @property
     def curved(self) -> bool:
-        """Whether :meth:`observed` knows the Hessian: not where response scales are free or follow, or slopes count."""
-        return not any(len(b.in_scale.place) or b.theta or b.conditioned for b in self.blocks)
+        """Whether :meth:`observed` knows the Hessian: not where response scales are free, scales or residual variances
+        follow, or slopes count."""
+        return not any(len(b.in_scale.place) or b.theta or b.conditioned or explaining(b) for b in self.blocks)
 
     def observed(self, at: Evaluation) -> np.ndarray:
         """The Hessian of the discrepancy, closed form."""

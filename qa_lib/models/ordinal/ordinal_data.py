@@ -66,13 +66,16 @@ def _check_categories(samples: Sequence[Sample], variables: Variables) -> None:
 
 
 def _of_group(raw: Sample, variables: Variables, unweighted: bool) -> tuple[Sample, OrdinalStatistics]:
-    """The group's sample with moments of the latent responses, and its statistics."""
+    """The group's sample with moments of the latent responses, and its statistics.
+
+    Weighted, its size is the sum of its weights, and gamma is that times the covariance of the statistics.
+    """
     table = pd.DataFrame(raw.rows, columns=list(variables.names))
     if variables.covariates:
         found = conditional_moments(table, variables.ordered, variables.covariates, raw.weights)
     else:
         found = ordinal_moments(table, variables.ordered, raw.weights)
-    gamma = found.acov.to_numpy()
+    gamma = found.acov.to_numpy() * raw.n / len(raw.rows)
     values = found.statistics()
     weight = np.ones(len(values)) if unweighted else 1 / np.diag(gamma)
     cov, mean = found.cov.to_numpy(), found.mean.reindex(variables.names, fill_value=0.0).to_numpy()
