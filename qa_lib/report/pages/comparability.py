@@ -38,16 +38,18 @@ def comparisons(page: ReportPage) -> list[Comparison]:
     pooled = {}
     if page.before is not None:
         both = {page.previous_period: page.before, page.period: page.data}
-        pooled["periods"] = pd.concat([data.assign(group=name) for name, data in both.items()], ignore_index=True)
+        parts = [data[data.columns.intersection(page.items)].assign(group=name) for name, data in both.items()]
+        pooled["periods"] = pd.concat(parts, ignore_index=True)
     if "language" in page.data and len(page.data["language"].dropna().unique()) > 1:
-        pooled["languages"] = page.data.assign(group=page.data["language"])
-    return [_compared(page, kind, data) for kind, data in pooled.items()] if model(page) else []
+        pooled["languages"] = page.data[page.items].assign(group=page.data["language"])
+    return [_compared(page, kind, pooled.pop(kind)) for kind in list(pooled)] if model(page) else []
 
 
 def _compared(page: ReportPage, kind: str, data: pd.DataFrame) -> Comparison:
     answered = data.dropna(subset=["group"]).groupby("group")[page.items].count()
     shared = [item for item in page.items if (answered[item] > 0).all()]  # others were asked of one group only
     complete = data[["group", *shared]].dropna()
+    del data  # of a large period a good part of what there is
     sizes = complete["group"].value_counts(sort=False).to_dict()
     comparison = Comparison(kind, sizes, None)
     if not comparison.enough:
