@@ -39,9 +39,10 @@ def workbook_of(contents: Sequence[Contents], text: Text) -> bytes:
     for place, table in enumerate(tables, 1):
         sheet = book.create_sheet(_sheet_name(place, table))
         _fill(sheet, table)
-        link = _write(overview.cell(place, 1), table.caption)
+        link = overview.cell(place, 1)
+        link.style = "Hyperlink"  # before the text: a style takes the mark of plain text away
+        _write(link, table.caption)
         link.hyperlink = Hyperlink(ref=link.coordinate, location=f"{quote_sheetname(sheet.title)}!A1")
-        link.style = "Hyperlink"
         _write(overview.cell(place, 2), table.page)
     overview.column_dimensions["A"].width, overview.column_dimensions["B"].width = 90, 40
     stream = io.BytesIO()
