@@ -1,11 +1,17 @@
 """Names that lead elsewhere: no study, period or group's name reaches outside its folder, and none moves a cursor."""
 
+import os
 import re
+import subprocess
+import sys
 
+import pandas as pd
 import pytest
+from conftest import ROOT
 from small_books import make_project
 
 import qa_lib as qa
+from qa_lib.drafting.draft import draft
 from qa_lib.errors import QaError, RenderError, ResponseError, StudyError
 from qa_lib.report.plan import _file_name
 from qa_lib.study.limits import plain
@@ -65,3 +71,50 @@ def test_the_folder_of_a_group_is_one_safe_name(value):
 
 def test_a_message_commands_no_terminal():
     assert plain("\x1b[2Ja\u202eb\ud800") == "\\x1b[2Ja\\u202eb\\ud800"
+
+
+def run(*words: str):
+    """What the command line says; an error without a sentence of ours would be a traceback."""
+    return subprocess.run(
+        [sys.executable, "-m", "qa_lib", *words], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def strangers(folder):
+    """Everything but the folders of the study's own report and processed responses."""
+    kept = {"processed", "reports"}
+    return [path for path in sorted(folder.rglob("*")) if not kept & set(path.relative_to(folder).parts)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", "STUDY", "--period", "../../x"],
+        ["report", "STUDY", "--by", "../branch"],
+        ["report", "STUDY", "--lang", "../en"],
+        ["report", "STUDY/../../../etc"],
+        ["plan", "STUDY", "--period", "../../x"],
+    ],
+    ids=lambda words: " ".join(words),
+)
+def test_commands_lead_nowhere(tmp_path, words):
+    study = make_project(tmp_path, {"North": 12})
+    (study / "roster.csv").write_text("agent,role,since\nann,agent,2020-01-01\n", encoding="utf-8")
+    before = strangers(tmp_path)
+    done = run(*(word.replace("STUDY", str(study)) for word in words))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert strangers(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "caf\udce9", "..", ""])
+def test_a_draft_of_an_impossible_name_is_refused(tmp_path, name):
+    table = pd.DataFrame({f"speed_{i}": [1 + (k * i) % 5 for k in range(30)] for i in (1, 2, 3)}).assign(
+        date="2026-10-01", who=range(30)
+    )
+    table.to_csv(tmp_path / "export.csv", index=False)
+    drafted = draft(tmp_path / "export.csv")
+    with pytest.raises(StudyError, match=r"can be no study folder|exists already"):
+        drafted.write(tmp_path / "studies" / ".." / name if name in ("..", "") else tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["export.csv"]

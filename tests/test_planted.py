@@ -12,6 +12,7 @@ import pyreadstat
 import pytest
 import yaml
 from conftest import ROOT
+from openpyxl import load_workbook
 from study_folders import csv, rows, small_study
 from ticket_logs import SPEC, log_of, made_tickets
 
@@ -38,7 +39,7 @@ def survey(month: str) -> pd.DataFrame:
     table = rows(40, month).astype(object)
     table["Q4"] = table["Q1"]
     table["respondent"] = [f"{SECRETS['id']}{i % 39}" for i in range(40)]
-    table["branch"] = ["north", "south"] * 20
+    table["branch"] = ["north", "south", "north", "north", "south", "east", "north", "north", "south", "north"] * 4
     table["duration"] = [DATA[i % 5] if i % 7 == 0 else "90" for i in range(40)]
     table["note"] = [DATA[i % 5] for i in range(40)]
     table["customer name"] = [PEOPLE[i % 2] for i in range(40)]
@@ -168,6 +169,19 @@ def test_the_plants_are_in_the_raw_files(planted):
     study, _, _ = planted
     raw = "".join(said_by(file) for file in study.rglob("*.*"))
     assert all(raw.count(secret) > 5 for secret in SECRETS.values())
+
+
+def test_what_is_too_small_stands_in_no_table(planted):
+    """East has four answers of forty: neither they nor those of South, the total's other part, have a number."""
+    _, _, stored = planted
+    (book,) = [file for file in stored if file.name == "tables.en.xlsx"]
+    rows_of = {"north": 0, "south": 0, "east": 0}
+    for sheet in load_workbook(book).worksheets[1:]:
+        for row in sheet.iter_rows(min_row=5, values_only=True):
+            if str(row[0]).casefold() in rows_of and any(isinstance(cell, int | float) for cell in row):
+                rows_of[row[0].casefold()] += "Operations" not in str(sheet.cell(2, 1).value)
+    assert rows_of["north"] > 0
+    assert rows_of["south"] == rows_of["east"] == 0
 
 
 @pytest.mark.parametrize("name", ["responses/call 13812345678.csv", "tickets/ann@example.com.csv", "203.0.113.9 a.txt"])

@@ -26,6 +26,7 @@ from qa_lib.study.coding import key
 from qa_lib.study.exports.dialects import Answers, answers
 from qa_lib.study.exports.files import read_export, without_defined_missing
 from qa_lib.study.instrument import template
+from qa_lib.study.study import study_folder
 from qa_lib.sufficient.moments import moments
 from qa_lib.trust.factors import efa
 from qa_lib.trust.retention import parallel_analysis
@@ -101,9 +102,9 @@ class Draft:
     def write(self, folder: str | Path) -> Path:
         """Writes the study's folder, whole or not at all, with copies of the exports under ``responses``.
 
-        Raises ``StudyError`` when the folder exists.
+        Raises ``StudyError`` when the folder exists, or cannot.
         """
-        folder = Path(folder)
+        folder = study_folder(folder)
         if folder.exists():
             raise StudyError(f"{folder} exists already. Name another folder, or remove it first.")
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -211,7 +211,7 @@ def read_study(path: str | Path) -> Study:
     Raises ``StudyError`` when the folder or a file is absent, or a file's name looks like personal data (a report
     names all its inputs), and, like ``InstrumentError``, with every mistake by file and key.
     """
-    path = _folder(path)
+    path = study_folder(path)
     if not path.is_dir():
         beside = sorted(entry.name for entry in path.parent.iterdir() if entry.is_dir()) if path.parent.is_dir() else []
         hint = f"In {path.parent} there are: {', '.join(beside)}." if beside else "Create it, with a study.yaml."
@@ -231,7 +231,8 @@ def _no_personal_names(folder: Path) -> None:
             )
 
 
-def _folder(path: str | Path) -> Path:
+def study_folder(path: str | Path) -> Path:
+    """The whole path of a study's folder, which need not exist. Raises ``StudyError`` where none can bear that name."""
     try:
         whole = Path(path).resolve()
         whole.is_dir()
