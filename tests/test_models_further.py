@@ -173,6 +173,19 @@ def test_least_squares_refuse_what_their_errors_would_ignore(given, estimator, d
         qa.cfa(HS, data["hs"], estimator=estimator, **given)
 
 
+def test_a_step_to_negative_variances_under_theta_is_not_the_users_concern(data):
+    """Binary items by gender: the first step of the optimiser leaves what is possible."""
+    items = [*AGREE, "C1", "C2", "C3", "C4", "C5"]
+    binary = (data["bfi"][items] > 4).astype(float).where(data["bfi"][items].notna())
+    model = AGREEABLE + "\nC =~ C1 + C2 + C3 + C4 + C5"
+    options = {"estimator": "WLSMV", "group": "gender", "group_equal": ("thresholds", "loadings")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        theta = qa.cfa(model, binary.assign(gender=data["bfi"]["gender"]), parameterization="theta", **options)
+    delta = qa.cfa(model, binary.assign(gender=data["bfi"]["gender"]), **options)
+    assert_close_to_reference(theta.test.scaled, delta.test.scaled, 1e-6, "both parameterisations")
+
+
 def test_one_ordered_item_may_be_given_as_text(data):
     fit = qa.sem(
         "T ~ A1 + A2", data["bfi"].assign(T=data["bfi"]["E1"] > 3).astype({"T": float}), **ORDINAL | {"ordered": "T"}

@@ -162,6 +162,8 @@ def _unit_responses(block: Block, directed: np.ndarray, symmetric: np.ndarray, s
     total = np.linalg.inv(np.eye(len(directed)) - directed)[ordinal]
     variance = np.einsum("ij,jk,ik->i", total, _given_covariates(block, symmetric), total)
     if block.theta:
+        if variance.real.min() <= 0:
+            raise np.linalg.LinAlgError("responses of an ordinal item have no positive variance")
         scale[ordinal] = 1 / np.sqrt(variance)
     else:
         reach = total[:, ordinal] ** 2  # of residual variances: more than their own where ordinal items explain others
