@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
 
 from qa_lib.report.charts import ATTENTION, CONTEXT, THIS, WIDTH, styled, untangle
 
@@ -31,7 +30,7 @@ def drawn(result: Plottable, labels: Mapping[str, str], height: float, percent: 
         ax = result.plot(fig.subplots(), labels, **options)
         for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
             if name in percent:
-                axis.set_major_formatter(PercentFormatter(1))
+                axis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%".replace("-", "−"))
                 low, high = axis.get_view_interval()
                 axis.set_view_interval(max(low, 0), high, ignore=True)  # shares are not negative
         untangle(ax)
