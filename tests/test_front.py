@@ -30,6 +30,10 @@ def shown(monkeypatch):
     monkeypatch.setattr(display, "bullets", lambda texts: found["bullets"].extend(texts))
     monkeypatch.setattr(display, "cards", lambda items, figures=None: found["cards"].extend(items))
     monkeypatch.setattr(display, "heading", lambda *_: None)
+    found["alts"], found["brief"], found["tables"] = [], [], []
+    monkeypatch.setattr(display, "figure", lambda drawn, alt: found["alts"].append(alt))
+    monkeypatch.setattr(display, "brief", lambda rows: found["brief"].extend(rows))
+    monkeypatch.setattr(display, "table", lambda frame, *_, **__: found["tables"].append(frame))
     return found
 
 
@@ -93,7 +97,7 @@ def test_actions_a_sentence_each_only_those_due(page, shown):
     why._actions(page, pd.DataFrame(log))
     assert len(shown["bullets"]) == 1
     assert shown["bullets"][0].startswith("New queue")
-    assert "−2.50" in shown["bullets"][0]
+    assert page.text("unit_hours", value="−2.5") in shown["bullets"][0]
     assert page.text("reason_improved_as_expected") in shown["bullets"][0]
     assert [text for _, text in shown["paragraphs"]] == [page.text("actions_under_way", actions="Just begun")]
 
@@ -144,3 +148,47 @@ def test_priorities_are_named_as_surely_as_their_intervals_allow(page, width, ke
         }
     )
     assert why._priorities(page, positions) == page.text(key, dimensions="a")
+
+
+def test_the_page_in_brief_says_what_its_sections_say(page, shown):
+    figures = front.headline(page)
+    signals = front.find_signals(page)
+    front.in_brief(page, figures, signals)
+    lead, said = shown["paragraphs"][0][1], {anchor: words for anchor, _, words in shown["brief"]}
+    assert page.text("lead_target_missed", target=page.text.number(70)) in lead
+    assert list(said) == ["what_changed", "front_kpis", "what_to_do"]
+    only = signals.iloc[0]
+    assert page.segment_label(only["segment"], only["unit"]) in said["what_changed"]
+    assert page.text.signed(only["estimate"]) in said["what_changed"]
+    positions = why.driver_positions(page, page.drivers(silent=True), figures["rater_index"][0])
+    weak, _ = why.weak_and_important(positions)
+    assert page.text.join(list(weak["label"])) in said["what_to_do"]
+
+
+def test_alt_texts_say_another_finding_when_the_data_say_another(page, shown):
+    figures = front.headline(page)
+    front.where_we_stand(page, figures)
+    now, before = figures["rater_index"]
+    front.where_we_stand(page, {"rater_index": (before, now)})
+    positions = pd.DataFrame(
+        {
+            "label": ["a", "b"], "importance": [0.7, 0.3], "importance_low": [0.6, 0.2], "importance_high": [0.8, 0.4],
+            "rank_low": [1, 2], "performance": [50.0, 80.0], "performance_low": 40.0, "performance_high": 90.0,
+        }
+    )  # fmt: skip
+    front.importance(page, positions)
+    front.importance(page, positions.assign(performance=[80.0, 50.0]))
+    assert len(set(shown["alts"])) == 4
+    assert page.text("ops_none") in shown["alts"][3]
+
+
+def test_a_questionnaire_without_answers_counts_neither_in_a_group_nor_as_careless(page, shown):
+    data = page.data.copy()
+    data.loc[data.index[:3], page.items] = float("nan")
+    empty = replace(page, data=data)
+    flags = pd.DataFrame({"flagged": data.index < 4})
+    front.may_we_trust_it(empty, None, flags)
+    assert shown["paragraphs"][0][1] == page.text("trust_empty", n=3, all=len(data))
+    assert page.text.percent(1 / (len(data) - 3), 1) in shown["paragraphs"][1][1]
+    front.where_it_differs(empty, pd.DataFrame(columns=["segment", "unit", "term", "estimate"]))
+    assert [table[page.text("n_responses")].astype(int).sum() for table in shown["tables"]] == [len(data) - 3] * 3

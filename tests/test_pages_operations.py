@@ -100,9 +100,15 @@ def test_units_are_compared_and_the_weak_branch_is_last(shown):
     leagues = [table for caption, table in shown.tables.items() if "shrunken" in caption]
     last = [table["Branch"].iloc[-1] for table in leagues if "Branch" in table]
     assert last == ["Riverside"] * 3
-    system = next(table for caption, table in shown.tables.items() if "contributes" in caption)
-    parts = system.iloc[:, 4:-2].astype(float).sum(axis=1)
-    assert np.allclose(parts, system["Service quality"].astype(float), atol=0.26)
+    parts = next(table for caption, table in shown.tables.items() if "contributes" in caption)
+    system = next(table for caption, table in shown.tables.items() if "Score of every unit" in caption)
+    assert list(parts["Branch"]) == list(system["Branch"])
+    whole = system["Service quality"].astype(float)
+    assert np.allclose(parts.iloc[:, 1:].astype(float).sum(axis=1), whole, atol=0.26)
+    shares = [end for table in leagues for pair in table["95 % interval"] if "%" in pair for end in pair.split(" to ")]
+    assert shares
+    assert all(0 <= float(end.rstrip("%")) <= 100 for end in shares)
+    assert shown.alts[0].endswith(f"lowest with {leagues[0]['Shrunken estimate'].iloc[-1]}.")
     assert any("Riverside is surely last" in line for line in shown.paragraphs)
 
 
@@ -228,13 +234,15 @@ def improvement_page(shown, lang="en", segment="", period="2026-10"):
 def test_actions_are_judged_in_words_with_their_effect(shown):
     page = improvement_page(shown)
     log = page.study.actions()
-    assert f"of {len(log)} actions" in shown.paragraphs[0]
+    assert f"{len(log)} actions:" in shown.paragraphs[0]
     sentence = next(line for line in shown.bullets if line.startswith("Call-back queue at Station: adopt"))
     table = next(table for caption, table in shown.tables.items() if "difference in differences" in caption)
     row = table[table["Target indicator"] == "Responsiveness"].iloc[0]
     change = [float(after) - float(before) for before, after in (row[c].split(" → ") for c in row.index[2:4])]
-    assert float(row["Effect"].replace("−", "-").split(" ")[0]) == pytest.approx(change[0] - change[1], abs=0.021)
+    assert float(row["Effect"].replace("−", "-").split(" ")[0]) == pytest.approx(change[0] - change[1], abs=0.26)
     assert row["Effect"] in sentence
+    assert "Call-back queue at Station: waiting (193%)" in shown.alts[0]
+    assert "−2.9 h" in shown.text
     assert shown.tables["PDCA log: what was expected, at what cost and risk"]["Cost"].iloc[0] == "4,000"
 
 

@@ -135,6 +135,7 @@ def test_failed_pages_in_plain_words_of_their_language(study, reports):
     ):
         assert text("page_failed", page=text(page), where=where, reason=text(reason)) in html
     assert "&lt;division&gt; by zero" in html
+    assert html.index(text("original_message")) < html.index("&lt;division&gt; by zero")  # shown on demand
     hrefs = _Fetched(html).hrefs
     assert "2026-10/branch-North/4_report.zh.failed.ipynb" in hrefs
     assert "2026-10/3_drivers.zh.failed.ipynb" not in hrefs  # there is none

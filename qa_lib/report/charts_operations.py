@@ -16,7 +16,15 @@ from matplotlib.ticker import MaxNLocator
 from qa_lib.report.charts import ATTENTION, CONTEXT, GRID, THIS, WIDTH, styled, untangle
 
 INK = "#1F2328"
-_PARTS = ["#0072B2", "#8FBBDD", "#8A8F98", "#E8A77C", "#B5541C", "#D9DCE1", "#2B6CA3"]
+_PARTS = [
+    "#0B3C5D",
+    "#0072B2",
+    "#8FBBDD",
+    "#5F656E",
+    "#B9BEC6",
+    "#D3E5F2",
+    "#2F6F8F",
+]  # no orange
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:
@@ -142,7 +150,7 @@ def contributions(parts: pd.DataFrame, totals: pd.DataFrame, labels: Mapping[str
     y = np.arange(len(parts))[::-1]
     left = np.zeros(len(parts))
     for (name, width), colour in zip(parts.items(), _PARTS * 3, strict=False):
-        ax.barh(y, width, left=left, height=0.62, color=colour, label=name)
+        ax.barh(y, width, left=left, height=0.62, color=colour, edgecolor="white", linewidth=0.8, label=name)
         left = left + width.to_numpy()
     ax.hlines(y, totals["conf_low"], totals["conf_high"], color=INK, linewidth=1.4)
     ax.set_yticks(y, parts.index)

@@ -53,6 +53,16 @@ def bullets(texts: Sequence[str]) -> None:
         _show_html("<ul>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>")
 
 
+def brief(rows: Sequence[tuple[str, str, str]]) -> None:
+    """The page's answers in a line each: the anchor and title of the section that says it whole, and the line."""
+    lines = (
+        f'<li><a href="#{escape(anchor)}">{escape(title)}</a><span>{escape(said)}</span></li>'
+        for anchor, title, said in rows
+    )
+    if rows:
+        _show_html(f'<ul class="brief">{"".join(lines)}</ul>')
+
+
 def cards(items: Sequence[Mapping[str, str]], figures: Mapping[str, object] | None = None) -> None:
     """Headline figures side by side: ``label``, ``value``, ``detail``, ``change``, ``mood`` (good, bad, neutral).
 

@@ -5,6 +5,7 @@ Everything on it comes from the periods' manifests.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,6 +17,7 @@ from qa_lib.report.exports import files_of
 from qa_lib.report.files import write_whole
 from qa_lib.report.html import HTML_LANGUAGES, page_style
 from qa_lib.report.manifest import Manifest, read_manifest
+from qa_lib.report.messages import Message, translated
 from qa_lib.report.plan import index_page, page_label
 from qa_lib.report.text import Text
 from qa_lib.study.dates import is_period, unit_of
@@ -24,6 +26,7 @@ from qa_lib.study.study import Study
 _FIGURES = ("rater_index", "csat", "nps")
 _WIDTH, _HEIGHT, _LONGEST = 160, 36, 13  # of a line of figures: pixels, periods
 _SPAN = {"rater_index": 10.0, "csat": 0.2, "nps": 40.0}  # the least a line's height stands for: chance stays small
+_SAID = re.compile(r"cell \d+: (\w+): (.+)", re.DOTALL)  # what a notebook's cell raised: its class and its words
 _REASONS = {"ran longer than": "failed_slow", "kernel died": "failed_died"}
 
 
@@ -191,9 +194,13 @@ class _Index:
         if entry["lang"] != self.text.lang:
             page += f" ({Text(entry['lang'])('language_name')})"
         partial = Path(key).with_name(f"{stem}.{entry['lang']}.failed.ipynb").as_posix()
+        said = _SAID.fullmatch(entry["error"])
+        known, unknown = translated(Message(*said.groups()), self.text) if said else ("", entry["error"])
         return {
             "said": self.text("page_failed", page=page, where=where, reason=self.text(reason)),
+            "why": "" if unknown else known,
             "error": entry["error"],
+            "original": self.text("original_message"),
             "href": f"{manifest.period}/{partial}" if (manifest.folder / partial).exists() else "",
             "label": self.text("failed_notebook"),
         }

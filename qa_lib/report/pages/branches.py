@@ -150,13 +150,16 @@ def _league(page: ReportPage, units: Units, found: LeagueTable | None, share: st
     name, show = share or page.index_name, text.percent if share else text.number
     what = {"name": name, "segment": units.name}
     table = found.tidy()
+    if share:  # the mixed model's interval of a share may reach beyond all cases
+        table[["conf_low", "conf_high"]] = table[["conf_low", "conf_high"]].clip(0, 1)
     labels = [units.label(unit) for unit in table["term"]]
     display.heading(text("league_heading", **what), f"league-{units.name}-{name}", 3)
     display.paragraph(_differ(page, found, labels))
     if not share:
         now, own = interval_columns(table, labels), interval_columns(table.assign(estimate=table["mean"]), labels)
         words = {"now": text("league_shrunken"), "before": text("league_own_mean"), "axis": name}
-        alt = text("alt_league", **what, first=labels[0], last=labels[-1])
+        high, low = (text.number(table["estimate"].iloc[place]) for place in (0, -1))
+        alt = text("alt_league", **what, first=labels[0], last=labels[-1], high=high, low=low)
         display.figure(charts.scores(now, own, None, words), alt)
     rows = pd.DataFrame(
         {
@@ -174,7 +177,9 @@ def _league(page: ReportPage, units: Units, found: LeagueTable | None, share: st
     )
     display.table(rows, text("caption_league", **what))
     if n_hidden := n_hidden + len(found.hidden):
-        display.paragraph(text("hidden_small", n=n_hidden, minimum=found.minimum_cell), "note")
+        display.paragraph(
+            text("hidden_cases" if share else "hidden_small", n=n_hidden, minimum=found.minimum_cell), "note"
+        )
 
 
 def _rank_intervals(page: ReportPage, table: pd.DataFrame) -> list[str]:
@@ -253,25 +258,25 @@ def _system(page: ReportPage, segment: Segment, found: Composite | None) -> None
         display.paragraph(text("system_overlap"))
     parts = found.contributions.loc[order].rename(columns=names).set_axis(labels, axis=0)
     drawn = drawings.contributions(parts, whole.loc[order], {"axis": names[found.spec.id]})
-    display.figure(drawn, text("alt_system", first=labels[0], last=labels[-1]))
+    high, low = (text.number(whole.loc[unit, "estimate"]) for unit in (order[0], order[-1]))
+    display.figure(drawn, text("alt_system", first=labels[0], last=labels[-1], high=high, low=low))
+    unit_name = text.of(segment.name, segment.id)
     rows = pd.DataFrame(
         {
-            text.of(segment.name, segment.id): labels,
+            unit_name: labels,
             names[found.spec.id]: whole.loc[order, "estimate"].map(text.number).to_numpy(),
             text("interval_95"): [
                 text.interval(low, high)
                 for low, high in whole.loc[order, ["conf_low", "conf_high"]].itertuples(index=False)
             ],
             text("ops_rating"): [text(f"band_{band}") for band in whole.loc[order, "band"]],
-            **{
-                name: found.contributions.loc[order, leaf].map(text.number).to_numpy()
-                for leaf, name in ((leaf, names[leaf]) for leaf in found.contributions)
-            },
             text("ops_rank"): ranks["rank"].map(text.count).to_numpy(),
             text("ops_rank_interval"): _rank_intervals(page, ranks),
         }
     )
     display.table(rows, text("caption_system"))
+    points = {name: part.map(text.number).to_numpy() for name, part in parts.items()}
+    display.table(pd.DataFrame({unit_name: labels, **points}), text("caption_contributions"))
     weights = found.weights
     table = pd.DataFrame(
         {
@@ -366,6 +371,6 @@ def _circle_table(page: ReportPage, table: pd.DataFrame, places: dict[str, str])
                 text.number(part.loc[felt, "estimate"].mean()),
             )
         )
-    keys = ("ops_touchpoint", "ops_element", "standards_met", "standards_missed", "circle_done", "circle_felt")
+    keys = ("ops_touchpoint", "ops_element", "standards_met", "circle_missed_names", "circle_done", "circle_felt")
     frame = pd.DataFrame(rows, columns=[text(key) for key in keys])
     display.table(frame, text("caption_circle"), text_columns=4, classes=classes)

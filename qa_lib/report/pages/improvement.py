@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil
 
 import pandas as pd
@@ -13,6 +14,7 @@ from qa_lib.report import charts, display
 from qa_lib.report import charts_operations as drawings
 from qa_lib.report.pages import kpi_rows
 from qa_lib.report.pages.page import ReportPage, interval_columns
+from qa_lib.report.text import Text
 from qa_lib.study.cleaning import in_period
 from qa_lib.study.dates import parse_dates, span
 from qa_lib.study.study_file import Segment
@@ -110,14 +112,21 @@ def actions_log(page: ReportPage, found: ActionEffects | None) -> None:
         display.paragraph(text("no_actions"), "lead")
         return
     counts = table["verdict"].value_counts()
-    facts = {name: int(counts.get(name, 0)) for name in ("adopt", "adapt", "abandon", "too_early")}
-    display.paragraph(text("actions_lead", period=text.period(page.period), n=len(table), **facts), "lead")
+    judged = [
+        text(f"actions_{name}", n=counts[name])
+        for name in ("adopt", "adapt", "abandon", "too_early")
+        if counts.get(name, 0)
+    ]
+    display.paragraph(
+        text("actions_lead", period=text.period(page.period), n=len(table), judged=text.join(judged)), "lead"
+    )
     names = indicator_names(page)
     display.bullets([_sentence(page, row, names) for row in table.itertuples()])
     relative = _relative(table)
     if len(relative):
         words = {key: text(f"effects_{key}") for key in ("axis", "none", "expected")}
-        display.figure(drawings.effects(relative, words), text("alt_effects"))
+        said = [text("theme_share", theme=row.label, share=text.percent(row.estimate)) for row in relative.itertuples()]
+        display.figure(drawings.effects(relative, words), text("alt_effects", actions=text.join(said)))
     _effects_table(page, table, names)
     _log_table(page, table)
     display.paragraph(text("actions_note", window=found.window), "note")
@@ -132,29 +141,59 @@ def indicator_names(page: ReportPage) -> dict[str, str]:
     return names | {name: page.instrument.dimension_name(name, text.lang) for name in page.instrument.dimensions}
 
 
-def effect_words(page: ReportPage, indicator: str, effect: float) -> str:
-    """An effect in the indicator's own unit, and in points of 100 where that is an answer scale."""
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How an indicator is written: points of 100 where it is an answer scale, else its own unit.
+
+    What is shown of a value is ``factor * (value - origin)``; ``words`` is the catalogue's key of the unit.
+    """
+
+    text: Text
+    factor: float = 1.0
+    origin: float = 0.0
+    words: str = "unit_score"
+
+    def level(self, value: float) -> str:
+        return self.text.number(self.factor * (value - self.origin))
+
+    def change(self, value: float) -> str:
+        return self.text(self.words, value=self.text.signed(self.factor * value))
+
+    def interval(self, low: float, high: float) -> str:
+        return self.text.interval(self.factor * low, self.factor * high)
+
+
+def unit_of_indicator(page: ReportPage, indicator: str) -> Unit:
     text = page.text
     items = page.instrument.dimensions.get(indicator, [page.instrument.outcomes.get(indicator, indicator)])
     scales = {page.instrument.scale_of(item) for item in items if item in page.instrument.items}
-    if len(scales) != 1:
-        return text.signed(effect, 2)
-    low, high = scales.pop()
-    width = high if page.study.spec.index_mapping == "ratio" else high - low
-    return text("effect_in_points", amount=text.signed(effect, 2), points=text.signed(100 * effect / width))
+    if len(scales) == 1:
+        low, high = scales.pop()
+        ratio = page.study.spec.index_mapping == "ratio"
+        return Unit(text, 100 / (high if ratio else high - low), 0 if ratio else low, "effect_points")
+    kpi = next((kpi for kpi in read_kpi_spec(kpi_rows.spec_of(page)).kpis if kpi.id == indicator), None)
+    if kpi is None:
+        return Unit(text)
+    return Unit(text, 100, 0, "unit_points") if kpi.unit == "share" else Unit(text, words=f"unit_{kpi.unit}")
+
+
+def effect_words(page: ReportPage, row) -> dict[str, str]:
+    """The ``amount`` of an action's effect, with its unit, and its ``interval``."""
+    unit = unit_of_indicator(page, row.indicator)
+    return {"amount": unit.change(row.estimate), "interval": unit.interval(row.conf_low, row.conf_high)}
 
 
 def _sentence(page: ReportPage, row, names: dict[str, str]) -> str:
     text = page.text
     if row.verdict == "too_early":
         return text("action_open", action=row.term)
-    expected = text("expected_effect", amount=text.signed(row.expected, 2)) if pd.notna(row.expected) else ""
+    wanted = unit_of_indicator(page, row.indicator).change(row.expected)
+    expected = text("expected_effect", amount=wanted) if pd.notna(row.expected) else ""
     return text(
         "action_sentence",
         action=row.term,
         indicator=names.get(row.indicator, row.indicator),
-        amount=effect_words(page, row.indicator, row.estimate),
-        interval=text.interval(row.conf_low, row.conf_high, 2),
+        **effect_words(page, row),
         expected=expected,
         design=text(f"design_{row.design}"),
         verdict=text(f"action_{row.verdict}"),
@@ -174,26 +213,26 @@ def _relative(table: pd.DataFrame) -> pd.DataFrame:
 def _effects_table(page: ReportPage, table: pd.DataFrame, names: dict[str, str]) -> None:
     text = page.text
 
-    def pair(before: float, after: float) -> str:
-        return "–" if pd.isna(before) else f"{text.number(before, 2)} → {text.number(after, 2)}"
+    def pair(indicator: str, before: float, after: float) -> str:
+        unit = unit_of_indicator(page, indicator)
+        return "–" if pd.isna(before) else f"{unit.level(before)} → {unit.level(after)}"
 
     guards = table["guardrail_verdict"] if "guardrail_verdict" in table else pd.Series(None, index=table.index)
     frame = pd.DataFrame(
         {
             text("pdca_action"): table["term"],
             text("target_indicator"): [names.get(name, name) for name in table["indicator"]],
-            text("pdca_before_after"): [pair(row.before, row.after) for row in table.itertuples()],
-            text("pdca_comparison"): [pair(row.comparison_before, row.comparison_after) for row in table.itertuples()],
-            text("pdca_effect"): [effect_words(page, row.indicator, row.estimate) for row in table.itertuples()],
-            text("interval_95"): [
-                text.interval(*p, 2) for p in zip(table["conf_low"], table["conf_high"], strict=True)
+            text("pdca_before_after"): [pair(row.indicator, row.before, row.after) for row in table.itertuples()],
+            text("pdca_comparison"): [
+                pair(row.indicator, row.comparison_before, row.comparison_after) for row in table.itertuples()
             ],
+            text("pdca_effect"): [text("effect_interval", **effect_words(page, row)) for row in table.itertuples()],
             text("pdca_effect_size"): [text.number(value, 2) for value in table["effect_size"]],
             text("pdca_guardrail"): [text(f"guard_{v}") if pd.notna(v) else "–" for v in guards],
             text("verdict"): [text(f"action_{verdict}") for verdict in table["verdict"]],
         }
     )
-    classes = {(place, 8): _MOODS[v] for place, v in enumerate(table["verdict"]) if v in _MOODS}
+    classes = {(place, 7): _MOODS[v] for place, v in enumerate(table["verdict"]) if v in _MOODS}
     display.table(frame, text("caption_effects"), text_columns=2, classes=classes)
 
 
@@ -206,8 +245,14 @@ def _log_table(page: ReportPage, table: pd.DataFrame) -> None:
         else text("everyone")
         for value in units
     ]
+
+    def day(when: object) -> str:
+        return text.short_period(str(when))
+
     dates = [
-        str(row.start) if pd.isna(row.end) or row.end == row.start else text("ops_range", low=row.start, high=row.end)
+        day(row.start)
+        if pd.isna(row.end) or row.end == row.start
+        else text("ops_range", low=day(row.start), high=day(row.end))
         for row in table.itertuples()
     ]
     frame = pd.DataFrame(
@@ -216,7 +261,10 @@ def _log_table(page: ReportPage, table: pd.DataFrame) -> None:
             text("pdca_owner"): table["owner"].fillna("–"),
             text("pdca_where"): shown,
             text("pdca_when"): dates,
-            text("pdca_expected"): [text.signed(value, 2) if pd.notna(value) else "–" for value in table["expected"]],
+            text("pdca_expected"): [
+                unit_of_indicator(page, row.indicator).change(row.expected) if pd.notna(row.expected) else "–"
+                for row in table.itertuples()
+            ],
             text("pdca_cost"): [text.count(value) if pd.notna(value) else "–" for value in table["cost"]],
             text("pdca_risk"): [_level(page, value) for value in table["risk"]],
         }

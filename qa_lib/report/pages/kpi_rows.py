@@ -116,14 +116,14 @@ class Words:
         return self.text(f"unit_{self.kpis[kpi].unit}", value=self.text.number(value))
 
     def share(self, value: float) -> str:
-        return self.text.percent(value, 2 if abs(value) < 0.01 else 1)
+        return self.text.percent(value, 2 if 0 < abs(value) < 0.01 else 1)
 
     def signed(self, kpi: str, change: float) -> str:
         """A change in the KPI's own unit, shares in percentage points."""
         if pd.isna(change):
             return "–"
         share = self.kpis[kpi].unit == "share"
-        amount, digits = (100 * change, 2 if abs(change) < 0.001 else 1) if share else (change, 1)
+        amount, digits = (100 * change, 2 if 0 < abs(change) < 0.001 else 1) if share else (change, 1)
         shown = self.text.signed(amount, digits) if round(amount, digits) else self.text.number(0, digits)
         return self.text("unit_points" if share else f"unit_{self.kpis[kpi].unit}", value=shown)
 

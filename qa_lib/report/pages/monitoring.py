@@ -7,6 +7,8 @@ effect of each week's improvements and the calibration of monitors.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -121,7 +123,8 @@ def _cards(page: ReportPage, found: Scorecards, now: Estimates, before: Scorecar
     if before is not None:
         then = whole(before)
         period = text.short_period(str(before.provenance.settings["period"]))
-        cards["n"]["change"] = text("change_sure", amount=text.signed(now.n - then.n, 0), period=period)
+        more = text.signed(now.n - then.n, 0)
+        cards["n"]["change"] = text("change_sure" if now.n != then.n else "as_many", amount=more, period=period)
         for row in change(now, then).tidy().itertuples():
             factor, unit = (1, "") if row.term == "score" else (100, text("points_percent"))
             key = "change_sure" if row.p_adjusted < SIGNIFICANCE else "change_unsure"
@@ -205,15 +208,20 @@ def _comment(page: ReportPage, found: Scorecards, row) -> str:
         parts.append(text("comment_core", n=text.count(row.core_failed)))
     proven = found.training[(found.training["agent"] == row.agent) & (found.training["need"] == "proven")]["item"]
     if len(proven):
-        parts.append(text("comment_proven", items=text.join([item_name(page, found, item) for item in proven])))
+        parts.append(text("comment_proven", items=_quoted(page, found, proven)))
     likely = [item for item in row.needs if item not in set(proven)]
     if likely:
-        parts.append(text("comment_likely", items=text.join([item_name(page, found, item) for item in likely[:3]])))
+        parts.append(text("comment_likely", items=_quoted(page, found, likely[:3])))
     if row.change_verdict in _CHANGES:
         parts.append(text(f"comment_{row.change_verdict}", change=text.signed(row.change)))
     if not parts:
         parts.append(text("comment_fine"))
     return "".join(parts).strip()
+
+
+def _quoted(page: ReportPage, found: Scorecards, items: Iterable[str]) -> str:
+    """Items' names, which are sentences of their own, in quotation marks."""
+    return page.text.join([page.text("quoted", quote=item_name(page, found, item)) for item in items])
 
 
 def items(page: ReportPage, found: Scorecards | None, focus: pd.DataFrame | None) -> None:
@@ -227,7 +235,7 @@ def items(page: ReportPage, found: Scorecards | None, focus: pd.DataFrame | None
     words = {"now": text.period(page.period), "target": text("item_standard"), "axis": text("axis_points")}
     worst = item_name(page, found, order.loc[order["estimate"].idxmin(), "item"])
     drawn = charts.scores(interval_columns(order, names), None, 100 * found.rubric.standard, words)
-    display.figure(drawn, text("alt_items", item=worst))
+    display.figure(drawn, text("alt_items", item=worst, score=text.number(order["estimate"].min())))
     if is_day(page):
         return
     page.section("mon_direction", 3)

@@ -47,7 +47,7 @@ def improvement_notes(page: ReportPage, found: Scorecards | None, followed: pd.D
     table = {
         text("mon_agent"): followed["agent"],
         text("mon_note"): [_note(page, found, row) for row in followed.to_dict("records")],
-        text("note_date"): followed["date"].astype(str).str[:10],
+        text("note_date"): followed["date"].astype(str).str[:10].map(text.period),
     }
     if is_day(page):
         display.table(pd.DataFrame(table), text("caption_notes"), text_columns=2)

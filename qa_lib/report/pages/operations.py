@@ -340,17 +340,19 @@ def over_time(page: ReportPage, found: Kpis | None) -> None:
     watched = [kpi for kpi in now.index if words.kpis[kpi].alert is not None or now.loc[kpi, "verdict"] == "not_met"]
     history = shown(page, found)
     history = history[history["period"] <= page.period]
-    drawn = 0
-    for kpi in watched:
-        rows = history[history["term"] == kpi].sort_values("period")
-        if drawn < _CHARTS and len(rows) >= _SHORTEST_HISTORY:
-            if not drawn:
-                page.section("control_charts")
-                display.paragraph(text("control_note"), "note")
-            drawn += _control_chart(page, words, kpi, rows)
+    series = {kpi: history[history["term"] == kpi].sort_values("period") for kpi in watched}
+    series = {kpi: rows for kpi, rows in series.items() if len(rows) >= _SHORTEST_HISTORY}
+    if not series:
+        return
+    page.section("control_charts")
+    display.paragraph(text("control_note"), "note")
+    quiet = [_control_chart(page, words, kpi, rows) for kpi, rows in list(series.items())[:_CHARTS]]
+    if names := list(filter(None, quiet)):
+        display.paragraph(text("control_all_quiet", names=text.join(names)))
 
 
-def _control_chart(page: ReportPage, words: Words, kpi: str, rows: pd.DataFrame) -> bool:
+def _control_chart(page: ReportPage, words: Words, kpi: str, rows: pd.DataFrame) -> str:
+    """Draws one, says what its newest signal is, and gives its name when none of its points signals."""
     text = page.text
     attained = rows["attainment"].notna().all()
     share = attained or words.kpis[kpi].unit == "share"
@@ -363,7 +365,7 @@ def _control_chart(page: ReportPage, words: Words, kpi: str, rows: pd.DataFrame)
         else page.attempt(control_chart, series, kind="xbar", n=n, sd=sd)
     )
     if chart is None:
-        return False
+        return ""
     points = chart.tidy()
     name = text("league_kept", kpi=words.name(kpi)) if attained else words.name(kpi)
     signals = [
@@ -371,7 +373,11 @@ def _control_chart(page: ReportPage, words: Words, kpi: str, rows: pd.DataFrame)
     ]
     points = points.assign(label=[text.short_period(period) for period in points["term"]], signal=signals)
     display.heading(name, f"control-{kpi}", 3)
-    labels = {"axis": words.name(kpi), "center": text("control_center"), "limits": text("control_limits")}
+    labels = {
+        "axis": text("axis_done_share") if attained else words.name(kpi),
+        "center": text("control_center"),
+        "limits": text("control_limits"),
+    }
     signalled = points[points["signal"] != ""]
     found = [
         text(
@@ -384,5 +390,6 @@ def _control_chart(page: ReportPage, words: Words, kpi: str, rows: pd.DataFrame)
     ]
     alt = text("alt_control", kpi=name, n=len(signalled), last=found[-1] if found else text("control_quiet"))
     display.figure(charts.control(points, labels, share), alt)
-    display.paragraph(found[-1] if found else text("control_quiet"))
-    return True
+    if found:
+        display.paragraph(found[-1])
+    return "" if found else name

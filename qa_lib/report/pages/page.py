@@ -54,7 +54,11 @@ class ReportPage:
     @property
     def n_answered(self) -> int:
         """Respondents who answered at least one item."""
-        return int(self.data[self.items].notna().any(axis=1).sum())
+        return len(self.answered())
+
+    def answered(self) -> pd.DataFrame:
+        """Those of ``data`` who answered at least one item of a dimension."""
+        return self.data[self.data[self.items].notna().any(axis=1)]
 
     @property
     def index_name(self) -> str:
@@ -204,13 +208,18 @@ class ReportPage:
         outcomes = {role: self.data[item] for role, item in self.outcomes.items()}
         return pd.DataFrame(means | outcomes)
 
-    def drivers(self) -> Drivers | None:
-        """The regression of satisfaction on the dimensions; None, and said, when it was not asked or cannot be done."""
+    def drivers(self, silent: bool = False) -> Drivers | None:
+        """The regression of satisfaction on the dimensions; None when it was not asked or cannot be done.
+
+        It says so, and what it warns of, unless ``silent``.
+        """
         if "satisfaction" not in self.outcomes:
-            display.paragraph(self.text("no_satisfaction"), "note")
+            if not silent:
+                display.paragraph(self.text("no_satisfaction"), "note")
             return None
         weights = self.data["weight"].to_numpy() if self.weights else None
-        return self.attempt(drivers, self.model_data(), "satisfaction", list(self.dimensions), weights=weights)
+        run = self.known if silent else self.attempt
+        return run(drivers, self.model_data(), "satisfaction", list(self.dimensions), weights=weights)
 
     def title(self, key: str) -> None:
         """The page's heading: what it is, of which study, period and segment."""
@@ -227,6 +236,10 @@ class ReportPage:
     def section(self, key: str, level: int = 2) -> None:
         self.said.clear()
         display.heading(self.text(key), key, level)
+
+    def known(self, analysis: Callable[..., T], *arguments: object, **options: object) -> T | None:
+        """As :meth:`attempt`, of what the page says elsewhere with its cautions: none is shown here."""
+        return outcome(analysis, arguments, options).result
 
     def attempt(self, analysis: Callable[..., T], *arguments: object, **options: object) -> T | None:
         """``analysis(*arguments, **options)``, its warnings shown as cautions; None, and why, when it cannot.

@@ -1,5 +1,6 @@
 """The manager's page: where do we stand, what changed, where, why, what to do, may we trust it; a file per question."""
 
+from qa_lib.report.pages.front.brief import in_brief
 from qa_lib.report.pages.front.changed import expected_and_experienced, over_time, restatement, what_changed
 from qa_lib.report.pages.front.service import headline_kpis
 from qa_lib.report.pages.front.stand import headline, where_we_stand
@@ -15,6 +16,7 @@ __all__ = [
     "headline",
     "headline_kpis",
     "importance",
+    "in_brief",
     "in_their_words",
     "may_we_trust_it",
     "over_time",

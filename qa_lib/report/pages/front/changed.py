@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from qa_lib.report import charts, display
@@ -30,7 +31,7 @@ def what_changed(
         display.paragraph(text("no_previous"))
         return
     table = change(now, before).tidy()
-    moved = table[(table["p_adjusted"] < SIGNIFICANCE) & (table["term"] != "rater_index")]
+    beyond = moved(now, before)
     display.bullets(
         [
             text(
@@ -39,10 +40,10 @@ def what_changed(
                 amount=text.number(abs(row.estimate)),
                 interval=text.interval(row.conf_low, row.conf_high),
             )
-            for row in moved.itertuples()
+            for row in beyond.itertuples()
         ]
     )
-    if moved.empty:
+    if beyond.empty:
         display.paragraph(text("nothing_moved", period=text.period(page.previous_period)))
     rows = pd.DataFrame(
         {
@@ -53,10 +54,17 @@ def what_changed(
             text("interval_95"): [
                 text.interval(*pair) for pair in zip(table["conf_low"], table["conf_high"], strict=True)
             ],
-            text("p_holm"): table["p_adjusted"].map(text.p_value),
         }
     )
-    display.table(rows, text("caption_changes"))
+    sure = table["p_adjusted"].to_numpy() < SIGNIFICANCE
+    classes = {(place, 3): "good" if table["estimate"].iloc[place] > 0 else "bad" for place in np.flatnonzero(sure)}
+    display.table(rows, text("caption_changes"), classes=classes)
+
+
+def moved(now: Estimates, before: Estimates) -> pd.DataFrame:
+    """The rows of the dimensions whose change is beyond chance (Holm's correction over all)."""
+    table = change(now, before).tidy()
+    return table[(table["p_adjusted"] < SIGNIFICANCE) & (table["term"] != "rater_index")]
 
 
 def expected_and_experienced(page: ReportPage) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from qa_lib.operations.kpis import Kpis, kpis
@@ -19,13 +21,25 @@ _MOODS = {"met": "good", "not_met": "bad"}
 _Z = 1.959964
 
 
-def headline_kpis(page: ReportPage) -> None:
-    """How many standards were missed, and three to six KPIs as cards; nothing for a study without records."""
+def standards_kept(page: ReportPage) -> tuple[kpi_rows.Words, pd.DataFrame] | None:
+    """The rows of this page's KPIs, if any has a standard, and how they are written; warns of nothing."""
+    found = _found(page, page.known)
+    if found is None:
+        return None
+    words = kpi_rows.Words(page, found.spec)
+    rows = _of_page(page, words, kpi_rows.rows_of(page, found))
+    return (words, rows) if rows["verdict"].notna().any() else None
+
+
+def _found(page: ReportPage, run: Callable[..., Kpis | None]) -> Kpis | None:
     spec = kpi_rows.spec_of(page)
     tables = kpi_rows.tables(page, spec)
-    if not set(tables) - {"roster"}:
-        return
-    found = page.attempt(kpis, tables, spec, period=kpi_rows.frequency(page))
+    return run(kpis, tables, spec, period=kpi_rows.frequency(page)) if set(tables) - {"roster"} else None
+
+
+def headline_kpis(page: ReportPage) -> None:
+    """How many standards were missed, and three to six KPIs as cards; nothing for a study without records."""
+    found = _found(page, page.attempt)
     if found is None:
         return
     words = kpi_rows.Words(page, found.spec)

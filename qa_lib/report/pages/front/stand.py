@@ -11,7 +11,7 @@ from qa_lib.report import charts, display
 from qa_lib.report.pages.page import ReportPage, interval_columns
 from qa_lib.report.text import Text
 from qa_lib.tracking.estimates import Estimates
-from qa_lib.tracking.indicators import band, csat, effort, nps
+from qa_lib.tracking.indicators import csat, effort, nps
 from qa_lib.tracking.periods import change
 
 SIGNIFICANCE = 0.05
@@ -36,22 +36,8 @@ def _of_item(page: ReportPage, measure: Callable[..., Estimates], item: str) -> 
 
 
 def where_we_stand(page: ReportPage, figures: dict[str, tuple[Estimates, Estimates | None]]) -> None:
-    """The lead sentence, the headline cards and the picture of the dimensions."""
+    """The headline cards and the picture of the dimensions."""
     text = page.text
-    index = figures["rater_index"][0].tidy().set_index("term")
-    row = index.loc["rater_index"]
-    display.paragraph(
-        text(
-            "lead",
-            name=page.index_name,
-            period=text.period(page.period),
-            index=text.number(row["estimate"]),
-            interval=text.interval(row["conf_low"], row["conf_high"]),
-            band=text(f"band_{band(row['estimate'])}"),
-            n=text.count(page.n_answered),
-        ),
-        "lead",
-    )
     rows = {name: now.tidy().set_index("term").loc[name] for name, (now, _) in figures.items()}
     kept = {name: {key: float(row[key]) for key in ("estimate", "conf_low", "conf_high")} for name, row in rows.items()}
     display.cards([_card(page, name, *pair) for name, pair in figures.items()], {"n": page.n_answered, **kept})
@@ -107,8 +93,7 @@ def _dimension_chart(page: ReportPage, now: Estimates, before: Estimates | None)
         past = before.tidy()
         earlier = interval_columns(past, [page.dimension_name(term) for term in past["term"]])
     dimensions = table[table["term"] != "rater_index"]
-    lowest = page.dimension_name(dimensions.loc[dimensions["estimate"].idxmin(), "term"])
-    highest = page.dimension_name(dimensions.loc[dimensions["estimate"].idxmax(), "term"])
+    low, high = (dimensions.loc[place] for place in (dimensions["estimate"].idxmin(), dimensions["estimate"].idxmax()))
     target = page.study.spec.targets.get("rater_index")
     labels = {
         "now": text.period(page.period),
@@ -117,4 +102,7 @@ def _dimension_chart(page: ReportPage, now: Estimates, before: Estimates | None)
         "axis": text("axis_0_100"),
     }
     drawn = charts.scores(interval_columns(table, names), earlier, target, labels)
-    display.figure(drawn, text("alt_scores", highest=highest, lowest=lowest))
+    ends = {"highest": high, "lowest": low}
+    facts = {name: page.dimension_name(row["term"]) for name, row in ends.items()}
+    facts |= {f"{name}_score": text.number(row["estimate"]) for name, row in ends.items()}
+    display.figure(drawn, text("alt_scores", **facts))

@@ -21,15 +21,17 @@ def may_we_trust_it(page: ReportPage, reliability: Reliability | None, flags: pd
         threshold = text.number(verdicts["threshold"].iloc[0], 2) if len(verdicts) else ""
         key = "trust_weak" if weak else "trust_unsure" if unsure else "trust_good"
         display.paragraph(text(key, dimensions=text.join(weak or unsure), threshold=threshold))
+    if empty := len(page.data) - page.n_answered:
+        display.paragraph(text("trust_empty", n=text.count(empty), all=text.count(len(page.data))))
     if flags is not None:
         _without_flagged(page, flags)
 
 
 def _without_flagged(page: ReportPage, flags: pd.DataFrame) -> None:
     text = page.text
-    flagged = flags["flagged"].to_numpy(dtype=bool)
-    if len(flagged) != len(page.data):
-        raise ResponseError(f"screening has {len(flagged)} rows, the page {len(page.data)} respondents.")
+    if len(flags) != len(page.data):
+        raise ResponseError(f"screening has {len(flags)} rows, the page {len(page.data)} respondents.")
+    flagged = flags["flagged"].to_numpy(dtype=bool) & page.data.index.isin(page.answered().index)
     everyone = page.index(page.data).tidy().set_index("term").loc["rater_index"]
     kept = page.data[~flagged]
     if not flagged.any() or len(kept) < page.study.spec.minimum_cell:
@@ -40,7 +42,7 @@ def _without_flagged(page: ReportPage, flags: pd.DataFrame) -> None:
         text(
             "flagged_effect",
             n=text.count(flagged.sum()),
-            share=text.percent(flagged.mean(), 1),
+            share=text.percent(flagged.sum() / page.n_answered, 1),
             everyone=text.number(everyone["estimate"]),
             without=text.number(without["estimate"]),
         )

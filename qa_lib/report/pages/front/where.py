@@ -9,6 +9,7 @@ import pandas as pd
 from qa_lib.report import display
 from qa_lib.report.pages.front.stand import SIGNIFICANCE
 from qa_lib.report.pages.page import ReportPage
+from qa_lib.report.suppression import hidden_of_counts
 from qa_lib.study.study_file import Segment
 from qa_lib.tracking.periods import adjust_p, change
 
@@ -87,8 +88,9 @@ def _segment_table(page: ReportPage, segment: Segment, signals: pd.DataFrame) ->
     text = page.text
     name = text.of(segment.name, segment.id)
     display.heading(name, f"segment-{segment.id}", 3)
-    counts = page.data[segment.id].value_counts()
-    shown = page.shown_groups(segment.id)
+    counts = page.answered()[segment.id].value_counts()
+    few = hidden_of_counts({page.period: counts}, page.period, page.study.spec.minimum_cell)
+    shown = [unit for unit in page.shown_groups(segment.id) if unit in counts and unit not in few]
     if shown:
         sums = page.group_scores(segment.id, page.period)
         tables = {unit: page.index_of(sums[unit]).tidy().set_index("term") for unit in shown}
@@ -103,7 +105,9 @@ def _segment_table(page: ReportPage, segment: Segment, signals: pd.DataFrame) ->
             (shown.index(row.unit), 2 + terms.index(row.term)): "good" if row.estimate > 0 else "bad"
             for row in signals.itertuples()
         }
-        display.table(frame, text("caption_segment", segment=name), classes=classes)
+        display.table(
+            frame, text("caption_segment" if page.earlier else "caption_segment_first", segment=name), classes=classes
+        )
         if signals.empty and page.earlier:
             display.paragraph(text("no_signal"), "note")
     if hidden := len(counts) - len(shown):

@@ -35,7 +35,9 @@ def importance(page: ReportPage, positions: pd.DataFrame | None) -> None:
                 high=text.percent(strongest["importance_high"]),
             )
         )
-    display.figure(charts.priorities(positions, labels), text("alt_priorities", dimension=strongest["label"]))
+    weak = text.join(list(weak_and_important(positions)[0]["label"])) or text("ops_none")
+    facts = {"dimension": strongest["label"], "share": text.percent(strongest["importance"]), "weak": weak}
+    display.figure(charts.priorities(positions, labels), text("alt_priorities", **facts))
     display.paragraph(text("not_causal"), "note")
 
 
@@ -60,15 +62,21 @@ def _leading(positions: pd.DataFrame) -> pd.DataFrame:
 def _priorities(page: ReportPage, positions: pd.DataFrame) -> str:
     if len(_leading(positions)) == len(positions):
         return page.text("work_on_undecided")
-    more_important = positions["importance"] > positions["importance"].mean()
-    weaker = positions["performance"] < positions["performance"].mean()
-    weak = positions[more_important & weaker].sort_values("importance", ascending=False)
+    weak, sure = weak_and_important(positions)
     if weak.empty:
         return page.text("work_on_none")
-    surely_important = weak["importance_low"] > positions["importance"].mean()
-    surely_weak = weak["performance_high"] < positions["performance"].mean()
-    key = "work_on" if (surely_important & surely_weak).all() else "work_on_likely"
-    return page.text(key, dimensions=page.text.join(list(weak["label"])))
+    return page.text("work_on" if sure else "work_on_likely", dimensions=page.text.join(list(weak["label"])))
+
+
+def weak_and_important(positions: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
+    """What is more important and weaker than the average dimension, and whether the intervals leave no doubt of it;
+    nothing when the ranks cannot be told apart."""
+    importance, performance = positions["importance"].mean(), positions["performance"].mean()
+    first = (positions["importance"] > importance) & (positions["performance"] < performance)
+    if len(_leading(positions)) == len(positions):
+        first[:] = False
+    weak = positions[first].sort_values("importance", ascending=False)
+    return weak, bool(((weak["importance_low"] > importance) & (weak["performance_high"] < performance)).all())
 
 
 def _actions(page: ReportPage, table: pd.DataFrame) -> None:
@@ -84,8 +92,7 @@ def _actions(page: ReportPage, table: pd.DataFrame) -> None:
                 action=row.term,
                 reason=text(f"reason_{row.reason}"),
                 indicator=names.get(row.indicator, row.indicator),
-                amount=improvement.effect_words(page, row.indicator, row.estimate),
-                interval=text.interval(row.conf_low, row.conf_high, 2),
+                **improvement.effect_words(page, row),
                 verdict=text(f"action_{row.verdict}"),
             )
             for row in newest.itertuples()

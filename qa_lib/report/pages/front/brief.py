@@ -1,0 +1,95 @@
+"""The page in a minute: where we stand in a sentence, and what changed, what failed and what to do in a line each."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qa_lib.report import display
+from qa_lib.report.pages.front.changed import moved
+from qa_lib.report.pages.front.service import standards_kept
+from qa_lib.report.pages.front.why import driver_positions, weak_and_important
+from qa_lib.report.pages.page import ReportPage
+from qa_lib.tracking.estimates import Estimates
+from qa_lib.tracking.indicators import band
+
+_MOST = 3
+Figures = dict[str, tuple[Estimates, Estimates | None]]
+
+
+def in_brief(page: ReportPage, figures: Figures, signals: pd.DataFrame) -> None:
+    """The lead sentence, then a line per question, each linked to the section that answers it whole."""
+    display.paragraph(_lead(page, figures["rater_index"][0]), "lead")
+    lines = {
+        "what_changed": _changed(page, figures["rater_index"], signals),
+        "front_kpis": _service(page),
+        "what_to_do": _first(page, figures["rater_index"][0]),
+    }
+    display.brief([(anchor, page.text(anchor), said) for anchor, said in lines.items() if said])
+
+
+def _lead(page: ReportPage, index: Estimates) -> str:
+    text, row = page.text, index.tidy().set_index("term").loc["rater_index"]
+    return text(
+        "lead",
+        name=page.index_name,
+        period=text.period(page.period),
+        index=text.number(row["estimate"]),
+        interval=text.interval(row["conf_low"], row["conf_high"]),
+        band=text(f"band_{band(row['estimate'])}"),
+        target=_against_target(page, row),
+        n=text.count(page.n_answered),
+    )
+
+
+def _against_target(page: ReportPage, row: pd.Series) -> str:
+    """Where the index is surely below its target or has surely reached it; nothing without a target."""
+    target = page.study.spec.targets.get("rater_index")
+    if target is None:
+        return ""
+    key = "met" if row["conf_low"] >= target else "missed" if row["conf_high"] < target else "open"
+    return page.text(f"lead_target_{key}", target=page.text.number(target))
+
+
+def _changed(page: ReportPage, index: tuple[Estimates, Estimates | None], signals: pd.DataFrame) -> str:
+    """Dimensions and groups that left their level beyond chance, the largest first."""
+    text, (now, before) = page.text, index
+    if before is None:
+        return ""
+    rows = pd.concat([part for part in (moved(now, before), signals) if len(part)] or [signals])
+    rows = rows.sort_values("estimate", key=abs, ascending=False, kind="stable")
+    if rows.empty:
+        return text("brief_steady", period=text.period(page.previous_period))
+    said = [_moved(page, row) for _, row in rows.head(_MOST).iterrows()]
+    rest = len(rows) - len(said)
+    return text("brief_changed_more" if rest else "brief_changed", changes=text("list_comma").join(said), n=rest)
+
+
+def _moved(page: ReportPage, row: pd.Series) -> str:
+    text = page.text
+    facts = {"dimension": page.dimension_name(row["term"]), "amount": text.signed(row["estimate"])}
+    if pd.isna(row.get("unit")):
+        return text("brief_moved", **facts)
+    return text("brief_left", unit=page.segment_label(row["segment"], row["unit"]), **facts)
+
+
+def _service(page: ReportPage) -> str:
+    kept = standards_kept(page)
+    if kept is None:
+        return ""
+    words, rows = kept
+    missed = rows.index[rows["verdict"] == "not_met"]
+    return page.text(
+        "brief_missed" if len(missed) else "brief_kept",
+        missed=len(missed),
+        n=int(rows["verdict"].notna().sum()),
+        names=page.text.join([words.name(kpi) for kpi in missed]),
+    )
+
+
+def _first(page: ReportPage, index: Estimates) -> str:
+    positions = driver_positions(page, page.drivers(silent=True), index)
+    if positions is None:
+        return ""
+    weak, sure = weak_and_important(positions)
+    key = "brief_first_none" if weak.empty else "brief_first" if sure else "brief_first_likely"
+    return page.text(key, dimensions=page.text.join(list(weak["label"])))
