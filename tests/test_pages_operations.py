@@ -241,7 +241,7 @@ def test_actions_are_judged_in_words_with_their_effect(shown):
     change = [float(after) - float(before) for before, after in (row[c].split(" → ") for c in row.index[2:4])]
     assert float(row["Effect"].replace("−", "-").split(" ")[0]) == pytest.approx(change[0] - change[1], abs=0.26)
     assert row["Effect"] in sentence
-    assert "Call-back queue at Station: waiting (193%)" in shown.alts[0]
+    assert "Call-back queue at Station: waiting (192%)" in shown.alts[0]
     assert "−2.9 h" in shown.text
     assert shown.tables["PDCA log: what was expected, at what cost and risk"]["Cost"].iloc[0] == "4,000"
 
