@@ -262,6 +262,15 @@ def test_a_line_of_names_alone_can_fill_no_memory(tmp_path, columns):
 
 
 @posix
+def test_fifty_thousand_columns_are_left_out_one_by_one(tmp_path):
+    study = small_study(tmp_path, {})
+    more = pd.DataFrame(np.ones((12, 50_000), dtype=int), columns=[f"x{i}" for i in range(50_000)])
+    table = pd.concat([rows(), more], axis=1)
+    table.to_csv(study / "responses" / "a.csv", index=False)
+    assert in_a_small_process(READ, study).strip() == "12 {'not_named': 50000}"
+
+
+@posix
 def test_a_parquet_file_of_few_bytes_cannot_promise_billions_of_rows(tmp_path):
     study = small_study(tmp_path, {"a.csv": csv(rows())})
     zeros = pa.table({name: pa.array(np.zeros(5_000_000, dtype=np.int8)) for name in ("Q1", "Q2", "Q3")})
