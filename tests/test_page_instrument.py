@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import qa_lib as qa
@@ -91,3 +92,16 @@ def test_a_model_that_cannot_be_fitted_says_so_and_shows_no_indices(page, shown)
     assert found is None
     assert any("more are needed" in text for text, kind in shown["paragraphs"] if kind == "caution")
     assert not shown["tables"]
+
+
+def test_of_large_groups_a_sample_is_compared_and_said(page, shown, monkeypatch):
+    whole = next(found for found in comparability.comparisons(page) if found.kind == "periods")
+    monkeypatch.setattr(comparability, "MOST_ROWS", 150)
+    drawn, again = (next(found for found in comparability.comparisons(page) if found.kind == "periods") for _ in "ab")
+    assert set(drawn.sizes.values()) == {150}
+    assert drawn.answers == whole.answers == sum(whole.sizes.values())
+    pd.testing.assert_frame_equal(drawn.result.tidy(), again.result.tidy())
+    comparability.steps(page, [whole])
+    comparability.steps(page, [drawn])
+    note = page.text("sampled", n=page.text.count(300), of=page.text.count(whole.answers))
+    assert [text for text, _ in shown["paragraphs"]].count(note) == 1

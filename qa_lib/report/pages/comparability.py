@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from qa_lib.report import display
 from qa_lib.report.pages.measurement import model
-from qa_lib.report.pages.page import VERDICT_CLASSES, ReportPage
+from qa_lib.report.pages.page import MOST_ROWS, VERDICT_CLASSES, ReportPage
 from qa_lib.trust.invariance import Invariance, invariance
 
 MINIMUM = 100  # respondents per group; fewer say little about five factors
@@ -17,11 +17,12 @@ _MEANS = "scalar"
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is compared (``periods`` or ``languages``), between how many answers, and with what result."""
+    """What is compared (``periods`` or ``languages``), between how many answers of how many, and with what result."""
 
     kind: str
     sizes: dict[str, int]
-    result: Invariance | None
+    answers: int
+    result: Invariance | None = None
 
     @property
     def enough(self) -> bool:
@@ -49,13 +50,18 @@ def _compared(page: ReportPage, kind: str, data: pd.DataFrame) -> Comparison:
     answered = data.dropna(subset=["group"]).groupby("group")[page.items].count()
     shared = [item for item in page.items if (answered[item] > 0).all()]  # others were asked of one group only
     complete = data[["group", *shared]].dropna()
-    del data  # of a large period a good part of what there is
-    sizes = complete["group"].value_counts(sort=False).to_dict()
-    comparison = Comparison(kind, sizes, None)
+    drawn = _drawn(complete)
+    comparison = Comparison(kind, drawn["group"].value_counts(sort=False).to_dict(), len(complete))
     if not comparison.enough:
         return comparison
-    result = page.attempt(invariance, model(page, shared), complete, "group", estimator="MLR")
-    return Comparison(kind, sizes, result)
+    del data, complete  # of a large period a good part of what there is
+    return replace(comparison, result=page.attempt(invariance, model(page, shared), drawn, "group", estimator="MLR"))
+
+
+def _drawn(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, or of larger groups ``MOST_ROWS`` each, drawn at random, the same in every run."""
+    place = rows["group"].sample(frac=1, random_state=0).to_frame().groupby("group").cumcount()
+    return rows.loc[place.index[place < MOST_ROWS].sort_values()]
 
 
 def caution(page: ReportPage, found: list[Comparison]) -> None:
@@ -75,6 +81,8 @@ def steps(page: ReportPage, found: list[Comparison]) -> None:
         if not comparison.enough:
             display.paragraph(text("too_few_to_compare", minimum=text.count(MINIMUM)), "note")
         elif comparison.result is not None:
+            if (n := sum(comparison.sizes.values())) < comparison.answers:
+                display.paragraph(text("sampled", n=text.count(n), of=text.count(comparison.answers)), "note")
             _step_table(page, comparison)
 
 
