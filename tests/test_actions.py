@@ -191,3 +191,10 @@ def test_a_logs_numbers_must_be_numbers():
     data = pd.DataFrame({"period": ["2026-01", "2026-03"], "responsiveness": [1, 2]})
     with pytest.raises(StudyError, match="expects 'much'"):
         action_effects(data, log(expected="much"))
+
+
+def test_a_window_of_no_period_is_refused():
+    data = pd.DataFrame({"period": ["2026-01", "2026-03"], "x": [3.0, 4.0]})
+    log = pd.DataFrame({"action": ["training"], "indicator": ["x"], "start": ["2026-02-01"]})
+    with pytest.raises(ResponseError, match="window is 0"):
+        qa.action_effects(data, log, window=0)

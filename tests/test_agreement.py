@@ -103,9 +103,7 @@ def test_order_of_contacts_and_monitors_does_not_matter(ratings):
 
 def test_perfect_and_constant_ratings():
     perfect = pd.DataFrame({"a": [1, 2, 3, 1], "b": [1, 2, 3, 1]})
-    with pytest.warns(DataWarning, match="icc"):
-        table = by_term(qa.agreement(perfect, level="ordinal"))
-    assert (table.loc[["percent", "cohen_kappa", "gwet_ac1", "krippendorff_alpha"], "estimate"] == 1).all()
+    assert (by_term(qa.agreement(perfect, level="ordinal"))["estimate"] == 1).all()
     with pytest.warns(DataWarning, match="krippendorff_alpha"):
         constant = by_term(qa.agreement(pd.DataFrame({"a": [5, 5, 5], "b": [5, 5, 5]})))
     assert constant.loc["percent", "estimate"] == 1
@@ -124,3 +122,63 @@ def test_perfect_and_constant_ratings():
 def test_unusable_ratings_are_refused(data, level, message):
     with pytest.raises(ResponseError, match=message):
         qa.agreement(data, level=level)
+
+
+@pytest.fixture(scope="module")
+def missing(reference):
+    return reference("operations_agreement_missing")
+
+
+def scores_of(columns):
+    return pd.DataFrame(columns).apply(pd.to_numeric, errors="coerce")
+
+
+def test_missing_scores_equal_the_published_formulas(missing):
+    scores = scores_of(missing["ratings"])
+    found = {level: by_term(qa.agreement(scores, level, n_boot=5)) for level in ("nominal", "ordinal", "interval")}
+    for level, alpha in missing["alpha"].items():
+        assert_close_to_reference(found[level].loc["krippendorff_alpha", "estimate"], alpha, 1e-10, level)
+    for level, term, key in (
+        ("nominal", "gwet_ac1", "ac1"),
+        ("nominal", "fleiss_kappa", "fleiss"),
+        ("ordinal", "gwet_ac2", "ac2_ordinal"),
+        ("interval", "gwet_ac2", "ac2_interval"),
+    ):
+        ours = found[level].loc[term, ["estimate", "std_error"]].to_numpy(float)
+        assert_close_to_reference(ours, missing[key], 1e-10, f"{term} {level}")
+
+
+@pytest.mark.parametrize("level", ["ordinal", "interval"])
+def test_weighted_kappa_counts_places_or_distances(missing, level):
+    kappa = by_term(qa.agreement(scores_of(missing["two"]), level, n_boot=5)).loc["weighted_kappa"]
+    assert_close_to_reference([kappa["estimate"], kappa["std_error"]], missing[f"kappa_{level}"], 1e-10, level)
+
+
+def test_pairs_of_monitors_who_share_no_contact_lose_a_degree_of_freedom(missing):
+    scores = pd.DataFrame(
+        {"a": [1, 2, 3, 4, 5] + [_] * 5, "b": [2, 2, 3, 5, 5] + [_] * 5, "c": [_] * 5 + [1, 3, 3, 4, 5],
+         "d": [_] * 5 + [2, 3, 2, 5, 5]}
+    )  # fmt: skip
+    icc = by_term(qa.agreement(scores, "interval", n_boot=5)).loc["icc_3_1"]
+    assert_close_to_reference(icc[["estimate", "conf_low", "conf_high"]].tolist(), missing["blocks"]["icc"], 1e-10)
+
+
+def test_icc_of_perfect_agreement_is_one_and_has_no_interval():
+    found = by_term(qa.agreement(pd.DataFrame({"a": [1, 2, 3], "b": [1, 2, 3]}), "interval", n_boot=5)).loc[TERMS]
+    assert (found["estimate"] == 1).all()
+    assert found[["conf_low", "conf_high"]].isna().all(axis=None)
+
+
+def test_bounds_of_mean_ratings_never_pass_the_pole_of_spearman_brown():
+    found = by_term(qa.agreement(pd.DataFrame({"a": [1, 2, 3, 2, 1], "b": [2] * 5}), "ordinal", n_boot=5)).loc[
+        "icc_2_k"
+    ]
+    assert np.isnan(found["conf_low"])
+    assert found["conf_high"] < 1
+
+
+def test_infinite_scores_and_impossible_levels_are_named():
+    with pytest.raises(ResponseError, match="a hold infinite scores"):
+        qa.agreement(pd.DataFrame({"a": [1, np.inf], "b": [1, 2]}), "interval")
+    with pytest.raises(ResponseError, match="conf_level is 95"):
+        qa.agreement(pd.DataFrame({"a": [1, 2], "b": [1, 2]}), conf_level=95)

@@ -136,3 +136,11 @@ def test_one_map_shows_both_methods():
     marks = axes.collections[-1].get_offsets()
     top = axes.get_xlim()[1]
     np.testing.assert_allclose(marks, np.array([[0.2, 1.0], [1.0, 0.0]]) * top)
+
+
+def test_without_a_bootstrap_contrasts_have_no_class():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"a": rng.integers(1, 6, 300), "sat": rng.normal(size=300)})
+    found = qa.penalty_reward(data, "sat", ["a"], n_boot=0)
+    assert found.tidy().set_index("term").loc[["range", "asymmetry"], ["conf_low", "conf_high"]].isna().all(axis=None)
+    assert found.classes["factor"].tolist() == ["undecided"]

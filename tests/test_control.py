@@ -136,3 +136,30 @@ def test_bad_input_is_named():
     }.items():
         with pytest.raises(ResponseError, match=message):
             call()
+
+
+def test_a_point_on_the_other_side_does_not_complete_two_of_three():
+    rule = nelson(np.array([2.5, 2.5, -2.5, 0.0]))["two_of_three_beyond_two_sigma"]
+    assert rule.tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"sd": [1, 1]}, "sd: 2 given for 3 periods"),
+        ({"sd": [1, -1, 1]}, "sd: period 2"),
+        ({"sd": 1.0, "width": -3}, "width is -3"),
+        ({"sd": 1.0, "center": np.nan}, "center is nan"),
+    ],
+)
+def test_impossible_deviations_and_limits_are_named(given, words):
+    with pytest.raises(ResponseError, match=words):
+        qa.control_chart(pd.Series([1.0, 2.0, 3.0]), "xbar", n=5, **given)
+
+
+def test_one_deviation_stands_for_all_subgroups_and_text_is_refused():
+    series = pd.Series([1.0, 2.0, 3.0])
+    one, all_ = (qa.control_chart(series, "xbar", n=5, sd=sd) for sd in (1.0, [1.0, 1.0, 1.0]))
+    assert one.tidy().equals(all_.tidy())
+    with pytest.raises(ResponseError, match="holds text"):
+        qa.control_chart(pd.Series(["a", "b", "c"]))

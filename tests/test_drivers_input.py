@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import qa_lib as qa
-from qa_lib.errors import QaError
+from qa_lib.errors import ModelError, QaError
 
 ITEMS = {"f": ["a", "b"], "g": ["c", "d"]}
 CALLS = {
@@ -49,3 +49,10 @@ def test_impossible_answers_are_refused_by_name(call, change, answers):
 def test_one_predictor_twice_is_refused(call, answers):
     with pytest.raises(QaError, match=r"collinear|determine exactly"):
         CALLS[call](answers.assign(b=answers["a"]))
+
+
+def test_correlations_that_cannot_occur_together_are_refused():
+    names = ["y", "a", "b"]
+    impossible = pd.DataFrame([[1, 0.9, 0.9], [0.9, 1, -0.9], [0.9, -0.9, 1]], names, names)
+    with pytest.raises(ModelError, match="not positive definite"):
+        qa.drivers((impossible, 200), "y", ["a", "b"], n_boot=20)

@@ -34,7 +34,7 @@ def row(result, term, period="2026-10"):
     return table[(table["term"] == term) & (table["period"] == period)].iloc[0]
 
 
-@pytest.mark.parametrize("case", ["random", "tied", "flat"])
+@pytest.mark.parametrize("case", ["random", "tied", "flat", "flat_to_the_end"])
 def test_censored_percentiles_equal_survfit(r, case):
     time, done = np.array(r[case]["time"], float), np.array(r[case]["done"])
     for at, p in enumerate((0.5, 0.9)):
@@ -329,3 +329,12 @@ def test_causes_are_ranked_without_the_blank_ones():
     found = qa.pareto(pd.DataFrame({"cause": ["a", "", "b", "a", None]}), "cause")
     assert found[["cause", "count"]].to_numpy().tolist() == [["a", 2], ["b", 1]]
     assert found["cumulative"].iloc[-1] == 1
+
+
+def test_a_few_promoters_leave_doubt_about_the_net_promoter_score():
+    found = numbers.net_promoter(np.array([10.0, 9.0, 10.0]), 0.95)
+    tracked = qa.nps([10, 9, 10]).tidy().iloc[0]
+    assert [found[k] for k in ("estimate", "std_error", "conf_low", "conf_high")] == pytest.approx(
+        tracked[["estimate", "std_error", "conf_low", "conf_high"]].tolist()
+    )
+    assert found["conf_low"] < 0

@@ -118,3 +118,8 @@ def test_precision_of_shares_nps_weights_and_tiny_groups():
         qa.precision_reached(data, "g", "nps", margin=0.1, measure="share")
     with pytest.raises(ResponseError, match="no column 'h'"):
         qa.precision_reached(data, "h", "yes", margin=0.1)
+
+
+def test_a_score_that_cannot_vary_has_no_sample_size():
+    with pytest.raises(ResponseError, match="nothing varies"):
+        qa.sample_size("nps", margin=5, promoters=1, detractors=0)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import qa_lib as qa
-from qa_lib.errors import DataWarning, InadmissibleWarning, NotConvergedWarning
+from qa_lib.errors import DataWarning, InadmissibleWarning, NotConvergedWarning, ResponseError
 from qa_lib.trust.consistency import schmid_leiman as sl
 from qa_lib.trust.consistency.coefficient_table import NOTES
 from qa_lib.trust.consistency.coefficients import fisher_interval, log_interval
@@ -183,3 +183,13 @@ def test_every_term_says_its_model_and_every_note_has_words():
 def test_intervals_of_perfect_correlation_are_missing():
     assert np.isnan(fisher_interval(1.0, 0.1, 1.96)).all()
     assert np.isnan(log_interval(1.0, 0.1, 1.96)).all()
+
+
+@pytest.mark.parametrize(
+    "answers", [{"a": [np.nan, np.nan], "b": [np.nan, np.nan]}, {"a": [np.nan, 1], "b": [1, np.nan]}]
+)
+def test_items_nobody_answered_are_an_error_not_a_crash(answers):
+    with pytest.raises(ResponseError, match="no item varies"):
+        qa.reliability(pd.DataFrame(answers, dtype=float), {"X": ["a", "b"]})
+    with pytest.raises(ResponseError, match="No respondent answered all 2 items"):
+        qa.moments(pd.DataFrame(answers, dtype=float), missing="listwise")

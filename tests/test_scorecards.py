@@ -134,3 +134,10 @@ def test_of_two_monitors_neither_is_right():
     monitors = qa.calibrate(qa.score_contacts(both, rubric)).monitors.set_index("term")
     assert monitors["verdict"].to_dict() == {"p": "retrain", "q": "retrain"}
     assert monitors.loc["p", "estimate"] == -monitors.loc["q", "estimate"]
+
+
+def test_records_without_a_contact_id_are_contacts_of_their_own():
+    scored = qa.score_contacts(records(contact_id=["c1", None, None], monitor=["m", "m", "m"]), RUBRIC)
+    plain = qa.score_contacts(records(), RUBRIC)
+    assert len(scored.contacts) == 3
+    assert scored.items["n"].tolist() == plain.items["n"].tolist()

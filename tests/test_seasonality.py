@@ -62,3 +62,10 @@ def test_bad_input_is_named(thirty_months):
             seasonality(series)
     with pytest.raises(ResponseError, match="positive standard error"):
         seasonality(thirty_months, std_errors=thirty_months * 0)
+
+
+@pytest.mark.parametrize("wrong", ["many", np.inf])
+def test_text_and_infinite_values_are_refused(wrong):
+    months = pd.period_range("2024-01", periods=24, freq="M")
+    with pytest.raises(ResponseError, match="text or infinite"):
+        seasonality(pd.Series([wrong, *range(23)], months))

@@ -144,3 +144,10 @@ def test_each_month_can_be_raked_for_itself():
     lonely = data.assign(sex=np.where(data["period"] == "2026-10", "f", data["sex"]))
     with pytest.raises(ResponseError, match="period 2026-10: sex: nobody"):
         qa.rake(lonely, {"sex": {"f": 0.6, "m": 0.4}}, by="period")
+
+
+def test_targets_in_words_are_refused_and_no_eligibility_is_not_casro():
+    with pytest.raises(ResponseError, match="targets must be positive"):
+        qa.rake(pd.DataFrame({"sex": ["f"]}), {"sex": {"f": "half"}})
+    contacts = pd.DataFrame({"disposition": ["complete", "unknown_other"]})
+    assert qa.response_rates(contacts, eligibility=0.0).provenance.settings["eligibility"] == 0

@@ -270,7 +270,7 @@ def _draws(rows: Rows, used: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
     coefficients = np.linalg.solve(covs[regular, :-1, :-1], covs[regular, :-1, -1:])[..., 0]
     draws = np.full((len(coefficients), len(used)), np.nan)
     draws[:, used] = coefficients
-    return draws.reshape(len(draws), -1, 2)
+    return draws.reshape(len(draws), len(used) // 2, 2)
 
 
 def _contrast_table(names: list[str], fit, used: np.ndarray, draws: np.ndarray, conf_level: float) -> pd.DataFrame:

@@ -140,6 +140,13 @@ def _check_information(design: Design) -> None:
     if redundant:
         names = ", ".join(design.predictors[k] for k in redundant)
         raise ModelError(f"predictors that the others determine exactly: {names}. Leave them out.")
+    if isinstance(design, MomentsDesign):
+        sd = np.sqrt(variance)
+        if np.linalg.eigvalsh(design.cov / np.outer(sd, sd))[0] <= 1e-12:
+            raise ModelError(
+                f"the covariance matrix of {design.outcome!r} and the predictors is not positive definite: no one set "
+                "of respondents can have given it. Use listwise or FIML moments, or leave out a variable."
+            )
 
 
 def _redundant(cov: np.ndarray) -> list[int]:

@@ -75,10 +75,12 @@ def agreement(
 
     ``ratings``: a row per contact, a column per monitor, NaN where a monitor did not score. Terms:
 
-    - ``percent``, ``fleiss_kappa``, ``gwet_ac1`` and, above the nominal level, ``gwet_ac2`` (quadratic weights), with
-      missing ratings and linearised variances as in Gwet (2014, Handbook of Inter-Rater Reliability, 4th ed., ch. 2–5).
-    - ``cohen_kappa`` (Cohen 1960) and ``weighted_kappa`` (quadratic; Cohen 1968) with the variance of Fleiss, Cohen
-      and Everitt (1969, doi:10.1037/h0028106); of more than two monitors the mean over pairs (Light 1971, bootstrap).
+    - ``percent``, ``fleiss_kappa``, ``gwet_ac1`` and, above the nominal level, ``gwet_ac2`` (quadratic weights: of the
+      categories' places in order, at the interval level of their values), with missing ratings and linearised
+      variances as in Gwet (2014, Handbook of Inter-Rater Reliability, 4th ed., ch. 2–5).
+    - ``cohen_kappa`` (Cohen 1960) and ``weighted_kappa`` (the same weights; Cohen 1968) with the variance of Fleiss,
+      Cohen and Everitt (1969, doi:10.1037/h0028106, eq. 8; psych 2.2.9 gives smaller errors, which resampling does not
+      bear out); of more than two monitors the mean over pairs (Light 1971, bootstrap).
     - ``krippendorff_alpha`` by the level's metric (Krippendorff 2004, Content Analysis, ch. 11; bootstrap of contacts).
     - above the nominal level ``icc_1, icc_2_1, icc_3_1, icc_1_k, icc_2_k, icc_3_k`` (McGraw and Wong 1996,
       doi:10.1037/1082-989X.1.1.30); with missing ratings the mean squares are those of the two-way layout fitted by
@@ -94,16 +96,19 @@ def agreement(
     >>> agreement(scores, level="ordinal").tidy().set_index("term")["estimate"].round(3)["weighted_kappa"].item()
     0.842
     """
+    if not 0 < conf_level < 1:
+        raise ResponseError(f"agreement: conf_level is {conf_level!r}; it must lie between 0 and 1, for instance 0.95.")
     codes, values = _encode(ratings, level)
+    near = quadratic_weights(values if level == "interval" else np.arange(len(values)))
     few = len(values) <= MOST_CATEGORIES
     counts = counts_of(codes, len(values))
-    rows = _by_category(counts, level, conf_level) if few else []
+    rows = _by_category(counts, near, level, conf_level) if few else []
     twice = counts.sum(axis=1) >= 2
     codes, counts = codes[twice], counts[twice]
-    pairs = _pairwise_kappas(codes, ratings.columns, len(values), conf_level) if few else pd.DataFrame()
+    pairs = _pairwise_kappas(codes, ratings.columns, near, conf_level) if few else pd.DataFrame()
     draws = np.random.default_rng(seed).multinomial(len(codes), np.full(len(codes), 1 / len(codes)), n_boot)
     if few:
-        rows += _cohen_rows(codes, pairs, level, len(values), draws, conf_level)
+        rows += _cohen_rows(codes, pairs, level, near, draws, conf_level)
     alphas = krippendorff_alpha(counts, values, level, draws.astype(float))
     low, high = _percentiles(alphas, conf_level)
     alpha = krippendorff_alpha(counts, values, level)[0]
@@ -133,6 +138,9 @@ def _encode(ratings: pd.DataFrame, level: str) -> tuple[np.ndarray, np.ndarray]:
         text = [str(name) for name, column in ratings.items() if not pd.api.types.is_numeric_dtype(column)]
         if text:
             raise ResponseError(f"agreement: {', '.join(text)} hold no numbers; level {level} needs them in order.")
+        infinite = [str(name) for name, column in ratings.items() if np.isinf(column.to_numpy(float, na_value=0)).any()]
+        if infinite:
+            raise ResponseError(f"agreement: {', '.join(infinite)} hold infinite scores; set them to missing.")
     codes, values = pd.factorize(ratings.to_numpy().ravel(), sort=True)
     codes = codes.reshape(ratings.shape)
     codes = codes[(codes >= 0).any(axis=1)]
@@ -159,9 +167,9 @@ def _spread(draws: np.ndarray) -> float:
     return float(known.std(ddof=1)) if len(known) > 1 else np.nan
 
 
-def _by_category(counts: np.ndarray, level: str, conf_level: float) -> list[dict]:
+def _by_category(counts: np.ndarray, near: np.ndarray, level: str, conf_level: float) -> list[dict]:
     n, q = counts.shape
-    same, near = np.eye(q), quadratic_weights(q)
+    same = np.eye(q)
     agreeing = pairwise_agreement(counts, same)[counts.sum(axis=1) >= 2]
     found = {
         "percent": (agreeing.mean(), agreeing.std(ddof=1) / np.sqrt(len(agreeing))),
@@ -178,14 +186,15 @@ def _by_category(counts: np.ndarray, level: str, conf_level: float) -> list[dict
     ]
 
 
-def _pairwise_kappas(codes: np.ndarray, names: pd.Index, q: int, conf_level: float) -> pd.DataFrame:
+def _pairwise_kappas(codes: np.ndarray, names: pd.Index, near: np.ndarray, conf_level: float) -> pd.DataFrame:
+    q = len(near)
     quantile = norm.ppf((1 + conf_level) / 2)
     rows = []
     for a, b in combinations(range(codes.shape[1]), 2):
         table = joint_counts(codes, a, b, q)
         if table.sum() < 2:
             continue
-        for term, weights in (("cohen_kappa", np.eye(q)), ("weighted_kappa", quadratic_weights(q))):
+        for term, weights in (("cohen_kappa", np.eye(q)), ("weighted_kappa", near)):
             estimate, se = cohen_kappa(table, weights)
             low, high = max(estimate - quantile * se, -1), min(estimate + quantile * se, 1)
             rows.append({"monitor": names[a], "other": names[b], "n": int(table.sum())})
@@ -193,8 +202,8 @@ def _pairwise_kappas(codes: np.ndarray, names: pd.Index, q: int, conf_level: flo
     return pd.DataFrame(rows)
 
 
-def _cohen_rows(codes, pairs: pd.DataFrame, level: str, q: int, draws: np.ndarray, conf_level: float) -> list[dict]:
-    terms = {"cohen_kappa": np.eye(q)} | ({"weighted_kappa": quadratic_weights(q)} if level != "nominal" else {})
+def _cohen_rows(codes, pairs: pd.DataFrame, level: str, near, draws: np.ndarray, conf_level: float) -> list[dict]:
+    terms = {"cohen_kappa": np.eye(len(near))} | ({"weighted_kappa": near} if level != "nominal" else {})
     if codes.shape[1] == 2:
         keys = ["term", "estimate", "std_error", "conf_low", "conf_high", "interval"]
         return pairs.loc[pairs["term"].isin(list(terms)), keys].to_dict("records") if len(pairs) else []
@@ -211,7 +220,7 @@ def _icc_rows(scores: np.ndarray, conf_level: float) -> list[dict]:
     scores = scores[:, np.isfinite(scores).any(axis=0)]
     ms = mean_squares(scores)
     one = icc_consistency(ms.between, ms.within, ms.k0, ms.n - 1, ms.df_within, conf_level)
-    three = icc_consistency(ms.contacts, ms.error, ms.k, ms.n - 1, ms.df_error, conf_level)
+    three = icc_consistency(ms.contacts, ms.error, ms.k, ms.df_contacts, ms.df_error, conf_level)
     two = icc_absolute(ms, conf_level)
     single = {"icc_1": (one, ms.k0), "icc_2_1": (two, ms.k), "icc_3_1": (three, ms.k)}
     rows = [_row(term, icc[0], np.nan, *icc[1:], "F") for term, (icc, _) in single.items()]

@@ -23,10 +23,14 @@ def counts_of(codes: np.ndarray, q: int) -> np.ndarray:
     return counts[:, :q]
 
 
-def quadratic_weights(q: int) -> np.ndarray:
-    """Agreement weights 1 − (i − j)²/(q − 1)² of q ordered categories (Cohen 1968, doi:10.1037/h0026256)."""
-    steps = np.arange(q)
-    return 1 - (steps[:, None] - steps) ** 2 / max(q - 1, 1) ** 2
+def quadratic_weights(places: np.ndarray) -> np.ndarray:
+    """Agreement weights 1 − (xᵢ − xⱼ)²/range² of ordered categories at ``places`` (Cohen 1968, doi:10.1037/h0026256).
+
+    >>> quadratic_weights(np.array([0, 5, 20])).tolist()
+    [[1.0, 0.9375, 0.0], [0.9375, 1.0, 0.4375], [0.0, 0.4375, 1.0]]
+    """
+    places = np.asarray(places, dtype=float)
+    return 1 - (places[:, None] - places) ** 2 / (np.ptp(places) or 1.0) ** 2
 
 
 def pairwise_agreement(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:

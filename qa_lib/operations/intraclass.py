@@ -25,12 +25,17 @@ class MeanSquares:
     k: float
     m: float
     df_within: int
+    df_contacts: int
     df_monitors: int
     df_error: int
 
 
 def mean_squares(scores: np.ndarray) -> MeanSquares:
-    """From scores (contacts × monitors, NaN missing); with complete scores those of the balanced ANOVA."""
+    """From scores (contacts × monitors, NaN missing); with complete scores those of the balanced ANOVA.
+
+    Monitors who share no contact with the others, even by way of third ones, form blocks of their own; every block
+    beyond the first costs the contacts and the monitors one degree of freedom each.
+    """
     n, monitors = scores.shape
     rated = np.isfinite(scores)
     total = int(rated.sum())
@@ -47,32 +52,35 @@ def mean_squares(scores: np.ndarray) -> MeanSquares:
     ss_error = ss_within - ss_monitors
     ss_monitors_alone = (per_monitor * (monitor_mean - grand) ** 2).sum()
     ss_contacts = ss_between + ss_monitors - ss_monitors_alone
-    df_error = total - n - monitors + 1
+    blocks = monitors - int(np.linalg.matrix_rank(normal))
+    df_contacts, df_monitors, df_error = n - blocks, monitors - blocks, total - n - monitors + blocks
     return MeanSquares(
         between=ss_between / (n - 1),
         within=ss_within / (total - n),
-        contacts=ss_contacts / (n - 1),
-        monitors=ss_monitors / (monitors - 1),
+        contacts=ss_contacts / df_contacts if df_contacts > 0 else np.nan,
+        monitors=ss_monitors / df_monitors if df_monitors > 0 else np.nan,
         error=max(ss_error, 0.0) / df_error if df_error > 0 else np.nan,
         n=n,
         k0=(total - (per_contact**2).sum() / total) / (n - 1),
-        k=(total - monitors) / (n - 1),
-        m=(total - n) / (monitors - 1),
+        k=(total - monitors) / max(df_contacts, 1),
+        m=(total - n) / max(df_monitors, 1),
         df_within=total - n,
-        df_monitors=monitors - 1,
+        df_contacts=df_contacts,
+        df_monitors=df_monitors,
         df_error=df_error,
     )
 
 
 def step_up(icc: float, k: float) -> float:
-    """Of the mean of k monitors (Spearman–Brown)."""
-    return float(divided(k * icc, 1 + (k - 1) * icc))
+    """Of the mean of k monitors (Spearman–Brown); NaN from −1/(k − 1) down, where the formula has its pole."""
+    whole = 1 + (k - 1) * icc
+    return float(divided(k * icc, whole)) if whole > 0 else np.nan
 
 
 def icc_consistency(high_ms, low_ms, k, df1, df2, conf_level) -> tuple[float, float, float]:
     """ICC(1) and ICC(3,1): estimate and F interval (McGraw and Wong 1996, tables 4 and 7)."""
     if not low_ms > 0:
-        return np.nan, np.nan, np.nan
+        return (1.0 if high_ms > 0 and low_ms == 0 else np.nan), np.nan, np.nan
     ratio, tail = high_ms / low_ms, (1 + conf_level) / 2
     low = ratio / f_distribution.ppf(tail, df1, df2)
     high = ratio * f_distribution.ppf(tail, df2, df1)
@@ -81,15 +89,16 @@ def icc_consistency(high_ms, low_ms, k, df1, df2, conf_level) -> tuple[float, fl
 
 def icc_absolute(ms: MeanSquares, conf_level: float) -> tuple[float, float, float]:
     """ICC(2,1): monitors a sample of all monitors, with Satterthwaite's degrees of freedom (ibid., table 7)."""
-    if not ms.error > 0:
-        return np.nan, np.nan, np.nan
+    if not ms.error > 0 or not ms.df_monitors > 0:
+        same = ms.error == 0 and ms.monitors == 0 and ms.contacts > 0
+        return (1.0 if same else np.nan), np.nan, np.nan
     n, k, scale = ms.m, ms.k, ms.m * ms.k - ms.m - ms.k
     icc = (ms.contacts - ms.error) / (ms.contacts + (k - 1) * ms.error + k * (ms.monitors - ms.error) / n)
     ratio = ms.monitors / ms.error
     rest = n * (1 + (k - 1) * icc) - k * icc
     df = ms.df_error * (k * icc * ratio + rest) ** 2 / ((n - 1) * (k * icc * ratio) ** 2 + rest**2)
     tail = (1 + conf_level) / 2
-    upper, lower = f_distribution.ppf(tail, ms.n - 1, df), f_distribution.ppf(tail, df, ms.n - 1)
+    upper, lower = f_distribution.ppf(tail, ms.df_contacts, df), f_distribution.ppf(tail, df, ms.df_contacts)
     low = n * (ms.contacts - upper * ms.error) / (upper * (k * ms.monitors + scale * ms.error) + n * ms.contacts)
     high = n * (lower * ms.contacts - ms.error) / (k * ms.monitors + scale * ms.error + n * lower * ms.contacts)
     return icc, low, high

@@ -99,7 +99,7 @@ def score_contacts(
     contacts = records.assign(score=total, core_failed=failed)
     contacts["passed"] = (contacts["score"] >= rubric.pass_mark) & ~contacts["core_failed"]
     contacts["band"] = band_of(total, rubric.bands)
-    unit = pd.factorize(records["contact_id"])[0] if "contact_id" in records else np.arange(len(records))
+    unit = _contact_of(records)
     parts = once_per_contact(shares, unit)
     groups = pd.DataFrame(
         {g.id: weighted_score(parts[[i.id for i in g.items]].to_numpy(), np.array([i.weight for i in g.items]))
@@ -128,6 +128,14 @@ def score_contacts(
     )
 
 
+def _contact_of(records: pd.DataFrame) -> np.ndarray:
+    """A number for the contact of every record; a record without ``contact_id`` is a contact of its own."""
+    if "contact_id" not in records:
+        return np.arange(len(records))
+    code, known = pd.factorize(records["contact_id"])
+    return pd.factorize(np.where(code < 0, len(known) + np.arange(len(records)), code))[0]
+
+
 def once_per_contact(values: pd.DataFrame, unit: np.ndarray) -> pd.DataFrame:
     """The mean of each contact over the monitors who scored it (contacts × columns), in the order of ``unit``."""
     return values.astype(float).groupby(unit, sort=True).mean()
@@ -148,7 +156,7 @@ def _ready(records: pd.DataFrame, rubric: Rubric, agent: str, period, date: str,
             raise ResponseError(f"score_contacts: no contact was monitored in {period}.")
     entries: list[dict] = []
     if {"contact_id", "monitor"} <= set(records):
-        copies = records.duplicated(["contact_id", "monitor"])
+        copies = records.duplicated(["contact_id", "monitor"]) & records["contact_id"].notna()
         found = records.loc[copies, "contact_id"]
         enter(entries, "monitoring", found.index, "contact_id", found, None, "duplicate_id")
         records = records[~copies]

@@ -261,6 +261,8 @@ def moments(
     groups = reduce(_merge_groups, parts, {})
     if not groups:
         raise ResponseError("The data hold no rows.")
+    if by is None and not groups[None].n_rows:
+        raise ResponseError(f"No respondent answered all {len(groups[None].items)} items; use missing='pairwise'.")
     settings = {"missing": missing, "weighted": weights is not None, "by": by}
     for group, found in groups.items():
         _check_weight_total(found, group)

@@ -110,6 +110,8 @@ def action_effects(
     [[2.0, 'adopt']]
     """
     _check_log(data, actions, period, unit)
+    if window < 1:
+        raise ResponseError(f"window is {window}; one period or more must be compared.")
     w = respondent_weights(weights, data)
     known = _Indicators(data, period, unit, values or {}, w, cases or {})
     rows = []

@@ -143,6 +143,11 @@ def control_chart(
     """
     if kind not in get_args(Kind):
         raise ResponseError(f"kind is {kind!r}; known are {', '.join(get_args(Kind))}.")
+    for name, given in (("width", width), ("decision", decision), ("sigma", sigma)):
+        if given is not None and not given > 0:
+            raise ResponseError(f"{name} is {given}; it must be positive.")
+    if center is not None and not np.isfinite(center):
+        raise ResponseError(f"center is {center}; it must be a number.")
     values = _stable_process(pd.Series(series), kind, n, sd, baseline, center, sigma)
     if kind == "cusum":
         frame, rules = _cusum(values, slack, decision)
@@ -192,15 +197,16 @@ def nelson(z: np.ndarray, width: float = 3.0) -> pd.DataFrame:
     turns = np.append([False], step[1:] * step[:-1] < 0)
 
     def sides(limit: float, needed: int, window: int) -> np.ndarray:
-        return _window(z > limit, needed, window) | _window(z < -limit, needed, window)
+        above, below = z > limit, z < -limit
+        return (above & _window(above, needed, window)) | (below & _window(below, needed, window))
 
     found = (
         np.abs(z) > width,
         sides(0, 9, 9),
         _window(step > 0, 5, 5) | _window(step < 0, 5, 5),
         _window(turns, 12, 12),
-        sides(2, 2, 3) & (np.abs(z) > 2),
-        sides(1, 4, 5) & (np.abs(z) > 1),
+        sides(2, 2, 3),
+        sides(1, 4, 5),
         _window(np.abs(z) < 1, 15, 15),
         _window(np.abs(z) > 1, 8, 8),
     )
@@ -219,7 +225,10 @@ def _stable_process(series, kind, n, sd, baseline, center, sigma) -> _Series:
     if kind in ("xbar", "ewma", "cusum") and series.index.has_duplicates:
         groups = series.dropna().groupby(level=0, sort=True)
         series, n, sd = groups.mean(), groups.size().to_numpy(), groups.std().to_numpy()
-    values = _checked(series.to_numpy(dtype=float, na_value=np.nan), "values", len(series))
+    try:
+        values = _checked(series.to_numpy(dtype=float, na_value=np.nan), "values", len(series))
+    except ValueError:
+        raise ResponseError("the series holds text; a control chart needs numbers.") from None
     if len(values) < 2:
         raise ResponseError(f"the series has {len(values)} period; a control chart needs two at least.")
     if baseline is not None and not 2 <= baseline <= len(values):
@@ -234,15 +243,26 @@ def _stable_process(series, kind, n, sd, baseline, center, sigma) -> _Series:
         center = values[first].mean() if center is None else center
         return _checked_noise(_Series(series.index, values, np.full(len(values), sigma), center, sigma))
     sizes = _sizes(n, values, kind)
-    sigma = _pooled_sigma(sizes[first], sd, first) if sigma is None else sigma
+    sigma = _pooled_sigma(sizes[first], _deviations(sd, sizes), first) if sigma is None else sigma
     center = sizes[first] @ values[first] / sizes[first].sum() if center is None else center
     return _checked_noise(_Series(series.index, values, sigma / np.sqrt(sizes), center, sigma, sizes=sizes))
 
 
-def _pooled_sigma(sizes: np.ndarray, sd: ArrayLike | None, first: slice) -> float:
+def _deviations(sd: ArrayLike | None, sizes: np.ndarray) -> np.ndarray:
+    """Standard deviations (t,) of the subgroups; one number stands for all, those of single answers do not matter."""
     if sd is None:
         raise ResponseError("subgroup sizes n need the subgroups' standard deviations sd (or sigma).")
-    sd = np.where(sizes > 1, np.asarray(sd, dtype=float)[first], 0.0)
+    sd = np.asarray(sd, dtype=float)
+    if sd.ndim and sd.shape != sizes.shape:
+        raise ResponseError(f"sd: {sd.size} given for {len(sizes)} periods.")
+    sd = np.where(sizes > 1, sd, 0.0)
+    if not (sd >= 0).all():
+        raise ResponseError(f"sd: period {int(np.argmin(sd >= 0)) + 1} has none, or a negative one.")
+    return sd
+
+
+def _pooled_sigma(sizes: np.ndarray, sd: np.ndarray, first: slice) -> float:
+    sd = np.where(sizes > 1, sd[first], 0.0)
     freedom = (sizes - 1).sum()
     if not freedom > 0:
         raise ResponseError("every subgroup has one answer; use kind='i'.")

@@ -235,10 +235,14 @@ def item_matrix(data: pd.DataFrame, items: Sequence[str]) -> np.ndarray:
     if absent:
         raise ResponseError(f"the data have no column {', '.join(map(repr, absent))}.")
     try:
-        return data[list(items)].to_numpy(dtype=float, na_value=np.nan)
+        answers = data[list(items)].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):
         text = [item for item in items if not pd.api.types.is_numeric_dtype(data[item])]
         raise ResponseError(f"{', '.join(map(repr, text))}: not numeric; code the answers as numbers first.") from None
+    infinite = np.isinf(answers).any(axis=0)
+    if infinite.any():
+        raise ResponseError(f"{items[int(infinite.argmax())]!r}: infinite values; set them to missing.")
+    return answers
 
 
 def check_range(y: np.ndarray, names: Sequence[str], scale: tuple[float, float]) -> None:

@@ -407,7 +407,10 @@ def band(score: float | ArrayLike, scheme: str | Mapping[str, float] = "satisfac
     edges = BANDS[scheme] if isinstance(scheme, str) else scheme
     highest = _HIGHEST[scheme] if isinstance(scheme, str) else np.inf
     ordered = sorted(edges.items(), key=lambda entry: entry[1])
-    scores = np.asarray(score, dtype=float)
+    try:
+        scores = np.asarray(score, dtype=float)
+    except (TypeError, ValueError):
+        raise ResponseError(f"band: {score!r} is no number.") from None
     if ((scores < ordered[0][1]) | (scores > highest)).any():
         raise ResponseError(f"band: a score lies outside {ordered[0][1]:g} to {highest:g}, the scale of {scheme!r}.")
     place = np.searchsorted([edge for _, edge in ordered], scores, side="right") - 1

@@ -268,6 +268,8 @@ def _check(measure, margin, change, spread, conf_level, power, population, desig
         raise ResponseError("give either margin (half-width of the interval) or change (to be detected), not both.")
     if measure == "alpha" and change is not None:
         raise ResponseError("alpha is planned by margin only.")
+    if measure == "nps" and not _variance(measure, spread) > 0:
+        raise ResponseError("everyone a promoter, or everyone a detractor: nothing varies, so no n can be planned.")
     size = margin if margin is not None else change
     rules = {
         "margin or change": (size, abs(size) > 0 if margin is None else size > 0, "not zero"),

@@ -61,7 +61,9 @@ def seasonality(series: pd.Series, std_errors: pd.Series | None = None, conf_lev
     >>> float(seasonality(pd.Series(values, months)).tidy().set_index("term").loc["12", "estimate"].round(1))
     4.5
     """
-    values = series.dropna()
+    values = pd.to_numeric(series, errors="coerce").dropna().astype(float)
+    if len(values) < series.notna().sum() or not np.isfinite(values).all():
+        raise ResponseError("the series holds text or infinite values; give numbers, missing ones as NaN.")
     when = _period_index(values.index)
     length = 4 if when.freqstr.startswith("Q") else 12
     number = when.quarter if length == 4 else when.month

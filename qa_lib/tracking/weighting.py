@@ -181,7 +181,7 @@ def _margin(data: pd.DataFrame, column: str, target: Mapping[object, float]) -> 
     """Category codes of the respondents (n,) and target shares of the categories."""
     if column not in data.columns:
         raise ResponseError(f"there is no column {column!r} in the data.")
-    shares = np.array(list(target.values()), dtype=float)
+    shares = pd.to_numeric(pd.Series(list(target.values()), dtype=object), errors="coerce").to_numpy(float)
     if not (np.isfinite(shares).all() and (shares > 0).all()):
         raise ResponseError(f"{column}: the targets must be positive: {dict(target)}.")
     codes = pd.Index(list(target)).get_indexer(data[column])
@@ -236,7 +236,9 @@ def response_rates(
         n_effective=float(len(contacts)),
         method="AAPOR standard definitions",
         conf_level=conf_level,
-        provenance=Provenance("response_rates", len(contacts), {"eligibility": eligibility or "CASRO"}),
+        provenance=Provenance(
+            "response_rates", len(contacts), {"eligibility": "CASRO" if eligibility is None else eligibility}
+        ),
     )
 
 

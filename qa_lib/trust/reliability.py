@@ -199,6 +199,8 @@ def _without_constant_items(name: str, moments: Moments) -> Moments:
     varies = np.diag(moments.cov) > 1e-12
     if varies.all():
         return moments
+    if not varies.any():
+        raise ResponseError(f"{name}: no item varies, or has two answers; there is nothing to measure. Leave it out.")
     constant = [item for item, ok in zip(moments.items, varies, strict=True) if not ok]
     message = f"{name}: {', '.join(constant)} never varies (or has fewer than two answers) and is left out."
     warnings.warn(message, DataWarning, stacklevel=3)

@@ -24,6 +24,7 @@ out <- list(
   random = km(pmin(full, open), full <= open),
   tied = km(pmin(tied, tied_open), tied <= tied_open),
   flat = km(few, c(1, 1, 1, 1, 0, 1)),
+  flat_to_the_end = km(c(1, 2, 3, 4), c(1, 1, 0, 0)),
   wilson = list(list(x = 8, n = 10, ci = w(8, 10)), list(x = 81, n = 263, ci = w(81, 263)), list(x = 0, n = 20, ci = w(0, 20)))
 )
 cat(toJSON(out, digits = 15, auto_unbox = TRUE, na = "null", pretty = TRUE), "\n")

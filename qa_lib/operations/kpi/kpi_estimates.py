@@ -89,14 +89,14 @@ def kaplan_meier(times: np.ndarray, done: np.ndarray, share_done: float, conf_le
     Kaplan and Meier (1958); as R's ``quantile(survfit(Surv(times, done) ~ 1))``. NaN where not reached.
     """
     curve = SurvfuncRight(times, done.astype(int))
-    return (_crossing(curve, share_done), *_bounds(curve, share_done, conf_level))
+    last = float(times.max())
+    return (
+        _first(curve.surv_times, curve.surv_prob, 1 - share_done, last),
+        *_bounds(curve, share_done, conf_level, last),
+    )
 
 
-def _crossing(curve: SurvfuncRight, p: float) -> float:
-    return _first(curve.surv_times, curve.surv_prob, 1 - p)
-
-
-def _bounds(curve: SurvfuncRight, p: float, conf_level: float) -> tuple[float, float]:
+def _bounds(curve: SurvfuncRight, p: float, conf_level: float, last: float) -> tuple[float, float]:
     """Where the pointwise limits of S cross 1 − p; limits on the log scale."""
     z = ndtri((1 + conf_level) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -104,23 +104,45 @@ def _bounds(curve: SurvfuncRight, p: float, conf_level: float) -> tuple[float, f
         low, high = curve.surv_prob / spread, np.minimum(curve.surv_prob * spread, 1)
     known = np.isfinite(low)
     return (
-        _first(curve.surv_times[known], low[known], 1 - p),
-        _first(curve.surv_times[known], high[known], 1 - p),
+        _first(curve.surv_times[known], low[known], 1 - p, last),
+        _first(curve.surv_times[known], high[known], 1 - p, last),
     )
 
 
-def _first(times: np.ndarray, survival: np.ndarray, level: float) -> float:
-    """First time at which survival is at most ``level``; midway where it stays exactly there, as R has it."""
+def _first(times: np.ndarray, survival: np.ndarray, level: float, last: float) -> float:
+    """First time at which survival is at most ``level``; midway to the next change, or to the ``last`` time observed,
+    where it stays exactly there, as R has it."""
     at = np.flatnonzero(survival <= level + 1e-12)
     if not len(at):
         return np.nan
-    flat = abs(survival[at[0]] - level) < 1e-9 and at[0] + 1 < len(times)
-    return float((times[at[0]] + times[at[0] + 1]) / 2 if flat else times[at[0]])
+    flat = abs(survival[at[0]] - level) < 1e-9
+    after = times[at[0] + 1] if at[0] + 1 < len(times) else last
+    return float((times[at[0]] + after) / 2 if flat else times[at[0]])
 
 
 def net_promoter(values: np.ndarray, conf_level: float) -> dict[str, float]:
-    """Promoters (9–10) minus detractors (0–6), in points, with the interval of a mean of −100, 0, 100."""
-    return mean(100.0 * ((values >= 9).astype(float) - (values <= 6)), conf_level)
+    """Promoters (9–10) minus detractors (0–6), in points, with the adjusted Wald interval.
+
+    ¾ promoters, ¾ detractors and 1½ passives are added (Rocks 2016, doi:10.1080/00031305.2016.1182946), so that a few
+    answers which are all alike leave doubt; the standard error is multinomial.
+
+    >>> [round(float(number), 1) for number in net_promoter(np.array([10.0, 10, 9]), 0.95).values()]
+    [3.0, 100.0, 0.0, -6.6, 100.0]
+    """
+    n = len(values)
+    if n == 0:
+        return {"n": 0}
+    up, down = float((values >= 9).sum()), float((values <= 6).sum())
+
+    def of(up: float, down: float, n: float) -> tuple[float, float]:
+        return 100 * (up - down) / n, 100 * np.sqrt(((up + down) / n - ((up - down) / n) ** 2) / n)
+
+    (estimate, error), (centre, adjusted) = of(up, down, n), of(up + 0.75, down + 0.75, n + 3)
+    half = ndtri((1 + conf_level) / 2) * adjusted
+    return {
+        "n": n, "estimate": estimate, "std_error": error,
+        "conf_low": max(centre - half, -100.0), "conf_high": min(centre + half, 100.0),
+    }  # fmt: skip
 
 
 def between_share(values: np.ndarray, unit: np.ndarray, conf_level: float) -> dict[str, float]:

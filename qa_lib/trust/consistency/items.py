@@ -82,5 +82,8 @@ def _end_shares(moments: Moments, scale: tuple[float, float] | None) -> tuple[np
     ]
     used = [level for count in counts if count is not None for level in count.index[count > 0]]
     ends = scale or ((min(used), max(used)) if used else (np.nan, np.nan))
-    shares = [[np.nan if count is None else count.get(end, 0.0) / count.sum() for count in counts] for end in ends]
+    shares = [
+        [np.nan if count is None or not count.any() else count.get(end, 0.0) / count.sum() for count in counts]
+        for end in ends
+    ]
     return np.array(shares[0]), np.array(shares[1])
