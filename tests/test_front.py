@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import qa_lib as qa
 from qa_lib.operations.kpis import kpis
 from qa_lib.report import display
 from qa_lib.report.pages import front, kpi_rows, open_page
@@ -49,7 +50,7 @@ def test_headline_kpis_are_those_of_the_operations_page(page, shown):
     assert missed <= set(cards)
     assert {label for label, card in cards.items() if card["mood"] == "bad"} == missed
     response = cards[words.name("response_time")]
-    assert response["value"] == page.text.percent(rows.loc["response_time", "attainment"])
+    assert response["value"] == page.text.percent(rows.loc["response_time", "attainment"], 1)
     assert words.standard("response_time") in response["detail"]
     earlier = kpi_rows.rows_of(page, found, "2026-09")
     moved = 100 * (rows.loc["response_time", "attainment"] - earlier.loc["response_time", "attainment"])
@@ -59,7 +60,7 @@ def test_headline_kpis_are_those_of_the_operations_page(page, shown):
 def test_a_study_without_records_has_no_kpis(page, shown):
     without = replace(page, study=_NoRecords(page.study))
     front.headline_kpis(without)
-    assert shown == {"paragraphs": [], "bullets": [], "cards": []}
+    assert not any(shown.values())
 
 
 class _NoRecords:
@@ -156,13 +157,16 @@ def test_the_page_in_brief_says_what_its_sections_say(page, shown):
     front.in_brief(page, figures, signals)
     lead, said = shown["paragraphs"][0][1], {anchor: words for anchor, _, words in shown["brief"]}
     assert page.text("lead_target_missed", target=page.text.number(70)) in lead
-    assert list(said) == ["what_changed", "front_kpis", "what_to_do"]
+    assert list(said) == ["what_changed", "front_kpis", "what_to_do", "may_we_trust_it"]
     only = signals.iloc[0]
     assert page.segment_label(only["segment"], only["unit"]) in said["what_changed"]
     assert page.text.signed(only["estimate"]) in said["what_changed"]
     positions = why.driver_positions(page, page.drivers(silent=True), figures["rater_index"][0])
     weak, _ = why.weak_and_important(positions)
     assert page.text.join(list(weak["label"])) in said["what_to_do"]
+    shown["paragraphs"].clear()
+    front.may_we_trust_it(page, qa.reliability(page.data, page.dimensions), None)
+    assert shown["paragraphs"] == [("", said["may_we_trust_it"])]
 
 
 def test_alt_texts_say_another_finding_when_the_data_say_another(page, shown):

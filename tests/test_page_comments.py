@@ -79,7 +79,7 @@ def test_small_themes_are_hidden_and_so_is_what_gives_them_away(tmp_path, shown)
     assert themes["Theme"].tolist() == ["Queue", "Late"]
     assert themes["Comments"].tolist() == ["30", "12"]
     said = " ".join(shown["paragraphs"])
-    assert "Hidden: 2 theme(s)" in said
+    assert "Hidden themes: 2," in said
     assert "of their comments name" not in said, "the coverage would give the two hidden themes' 7 comments away"
 
 
@@ -148,7 +148,7 @@ def test_a_change_needs_both_periods(tmp_path, shown):
     )
     months = ["2026-09"] * 40 + ["2026-10"] * 50
     show(open_page(study_of(tmp_path, said, months=months), "2026-10", lang="en"))
-    change = shown["tables"][0].set_index("Theme")["Change, points (95 % interval)"]
+    change = shown["tables"][0].set_index("Theme")["Change, points (95% interval)"]
     assert change["Queue"] == "–"
     assert change["Late"].startswith("0 (")
 

@@ -105,7 +105,7 @@ def test_units_are_compared_and_the_weak_branch_is_last(shown):
     assert list(parts["Branch"]) == list(system["Branch"])
     whole = system["Service quality"].astype(float)
     assert np.allclose(parts.iloc[:, 1:].astype(float).sum(axis=1), whole, atol=0.26)
-    shares = [end for table in leagues for pair in table["95 % interval"] if "%" in pair for end in pair.split(" to ")]
+    shares = [end for table in leagues for pair in table["95% interval"] if "%" in pair for end in pair.split(" to ")]
     assert shares
     assert all(0 <= float(end.rstrip("%")) <= 100 for end in shares)
     assert shown.alts[0].endswith(f"lowest with {leagues[0]['Shrunken estimate'].iloc[-1]}.")

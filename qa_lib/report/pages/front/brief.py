@@ -1,4 +1,4 @@
-"""The page in a minute: where we stand in a sentence, and what changed, what failed and what to do in a line each."""
+"""The page in a minute: where we stand in a sentence, then what changed, what failed, what to do, may we trust it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import pandas as pd
 from qa_lib.report import display
 from qa_lib.report.pages.front.changed import moved
 from qa_lib.report.pages.front.service import standards_kept
+from qa_lib.report.pages.front.trust import reliability_said
 from qa_lib.report.pages.front.why import driver_positions, weak_and_important
 from qa_lib.report.pages.page import ReportPage
+from qa_lib.report.shared import outcome
 from qa_lib.tracking.estimates import Estimates
 from qa_lib.tracking.indicators import band
+from qa_lib.trust.reliability import reliability
 
 _MOST = 3
 Figures = dict[str, tuple[Estimates, Estimates | None]]
@@ -23,6 +26,7 @@ def in_brief(page: ReportPage, figures: Figures, signals: pd.DataFrame) -> None:
         "what_changed": _changed(page, figures["rater_index"], signals),
         "front_kpis": _service(page),
         "what_to_do": _first(page, figures["rater_index"][0]),
+        "may_we_trust_it": _trusted(page),
     }
     display.brief([(anchor, page.text(anchor), said) for anchor, said in lines.items() if said])
 
@@ -93,3 +97,8 @@ def _first(page: ReportPage, index: Estimates) -> str:
     weak, sure = weak_and_important(positions)
     key = "brief_first_none" if weak.empty else "brief_first" if sure else "brief_first_likely"
     return page.text(key, dimensions=page.text.join(list(weak["label"])))
+
+
+def _trusted(page: ReportPage) -> str:
+    found = outcome(reliability, (page.data, page.dimensions), {"weights": page.weights}).result
+    return reliability_said(page, found) if found is not None else ""

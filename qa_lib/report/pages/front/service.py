@@ -94,8 +94,8 @@ def _judged(rows: pd.DataFrame) -> Estimates:
 def _card(page: ReportPage, words: kpi_rows.Words, found: Kpis, row: pd.Series, moved: pd.DataFrame) -> dict[str, str]:
     text, kpi, attained = page.text, row.name, pd.notna(row["attainment"])
     if attained:
-        value = text.percent(row["attainment"])
-        detail = text("ops_range", low=text.percent(row["attainment_low"]), high=text.percent(row["attainment_high"]))
+        value, low, high = (text.percent(row[f"attainment{end}"], 1) for end in ("", "_low", "_high"))
+        detail = text("ops_range", low=low, high=high)
     else:
         value = words.value(kpi, row["estimate"])
         detail = words.between(kpi, row["conf_low"], row["conf_high"])

@@ -14,17 +14,24 @@ def may_we_trust_it(page: ReportPage, reliability: Reliability | None, flags: pd
     """Answers received, reliability of every dimension, and the index without the flagged respondents."""
     text = page.text
     if reliability is not None:
-        verdicts = reliability.judge(page.study.criteria())
-        verdicts = verdicts[verdicts["term"] == "alpha"]
-        weak = [page.dimension_name(row.dimension) for row in verdicts.itertuples() if row.verdict == "not_met"]
-        unsure = [page.dimension_name(row.dimension) for row in verdicts.itertuples() if row.verdict == "undecided"]
-        threshold = text.number(verdicts["threshold"].iloc[0], 2) if len(verdicts) else ""
-        key = "trust_weak" if weak else "trust_unsure" if unsure else "trust_good"
-        display.paragraph(text(key, dimensions=text.join(weak or unsure), threshold=threshold))
+        display.paragraph(reliability_said(page, reliability))
     if empty := len(page.data) - page.n_answered:
         display.paragraph(text("trust_empty", n=text.count(empty), all=text.count(len(page.data))))
     if flags is not None:
         _without_flagged(page, flags)
+
+
+def reliability_said(page: ReportPage, reliability: Reliability) -> str:
+    """The dimensions whose alpha is, or may be, below its threshold, in a sentence."""
+    verdicts = reliability.judge(page.study.criteria())
+    verdicts = verdicts[verdicts["term"] == "alpha"]
+    weak, unsure = (
+        [page.dimension_name(name) for name in verdicts.loc[verdicts["verdict"] == verdict, "dimension"]]
+        for verdict in ("not_met", "undecided")
+    )
+    threshold = page.text.number(verdicts["threshold"].iloc[0], 2) if len(verdicts) else ""
+    key = "trust_weak" if weak else "trust_unsure" if unsure else "trust_good"
+    return page.text(key, dimensions=page.text.join(weak or unsure), threshold=threshold)
 
 
 def _without_flagged(page: ReportPage, flags: pd.DataFrame) -> None:
