@@ -185,3 +185,9 @@ def test_bad_input_is_named(tmp_path):
     }.items():
         with pytest.raises(StudyError, match=message):
             qa.composite(table.assign(c=1.0), spec)
+
+
+def test_an_empty_indicator_weighs_nothing_and_words_are_no_judgements():
+    assert entropy([[0, 0], [0, 1]]).tolist() == [0, 1]
+    with pytest.raises(StudyError, match="numbers only"):
+        ahp([["1", "much"], ["2", "1"]])

@@ -338,3 +338,50 @@ def test_a_few_promoters_leave_doubt_about_the_net_promoter_score():
         tracked[["estimate", "std_error", "conf_low", "conf_high"]].tolist()
     )
     assert found["conf_low"] < 0
+
+
+SCORES = {
+    "tables": {"tickets": {"at": "submitted", "times": ["resolved"]}},
+    "kpis": [
+        {"id": "score", "table": "tickets", "kind": "mean", "column": "x"},
+        {"id": "nps", "table": "tickets", "kind": "nps", "column": "x"},
+    ],
+}
+
+
+def scored(answers, **columns):
+    moments = {"submitted": "2026-10-01 09:00", "resolved": "2026-10-01 10:00"}
+    return pd.DataFrame({"x": answers} | moments | columns)
+
+
+def test_what_is_no_number_or_off_the_scale_is_in_the_ledger():
+    with pytest.warns(DataWarning, match="1 not_a_number, 1 off_the_scale"):
+        found = qa.kpis({"tickets": scored(["9", "10", "n/a", "55", None])}, SCORES)
+    assert row(found, "nps")["n"] == 2
+    assert row(found, "score")["n"] == 3
+    assert found.ledger["row"].tolist() == [3, 4]
+
+
+def test_a_period_without_records_gives_no_rows_and_an_unknown_segment_an_error():
+    tables = {"tickets": scored([9, 10])}
+    assert qa.kpis(tables, SCORES, period="2025-01").tidy().empty
+    with pytest.raises(ResponseError, match="no table has a column 'brnch'"):
+        qa.kpis(tables, SCORES, by="brnch")
+    with pytest.raises(ResponseError, match="conf_level is 95"):
+        qa.kpis(tables, SCORES, conf_level=95)
+
+
+def test_single_cases_are_censored_where_the_table_is():
+    spec = SCORES | {"as_of": "2026-10-03", "kpis": [
+        {"id": "time", "table": "tickets", "kind": "duration", "start": "submitted", "end": "resolved", "limit": 4}
+    ]}  # fmt: skip
+    tables = {"tickets": scored([1, 1], resolved=["2026-10-01 10:00", None])}
+    assert qa.kpi_cases(tables, spec, "time")["met"].tolist() == [1, 0]
+    assert row(qa.kpis(tables, spec), "time")["attainment"] == 0.5
+    with pytest.raises(StudyError, match="as_of is 'soon'"):
+        qa.kpis(tables, spec | {"as_of": "soon"})
+
+
+def test_one_answer_lies_within_its_own_interval():
+    found = numbers.net_promoter(np.array([10.0]), 0.95)
+    assert found["conf_high"] == found["estimate"] == qa.nps([10]).tidy()["conf_high"].iloc[0] == 100

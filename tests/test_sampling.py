@@ -191,3 +191,26 @@ def test_unusable_rosters_are_refused(roster):
         qa.monitoring_plan(pd.concat([roster, roster.iloc[[0]]]), NOVEMBER)
     with pytest.raises(ResponseError, match="role 'boss'"):
         qa.monitoring_plan(roster.assign(role="boss"), NOVEMBER)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [({"weekmask": "11111"}, "weekmask '11111'"), ({"since": "long ago"}, "since 'long ago'")],
+)
+def test_days_on_the_roster_that_cannot_be_read_are_named(columns, words):
+    people = pd.DataFrame({"agent": ["ann", "mei"], "since": "2020-01-01", "role": ["agent", "quality_assurer"]})
+    with pytest.raises(ResponseError, match=words):
+        qa.monitoring_plan(people.assign(certified="yes", **columns), {"first": "2026-11-02", "last": "2026-11-06"})
+
+
+def test_a_blank_weekmask_means_every_working_day():
+    people = pd.DataFrame({"agent": ["ann", "mei"], "since": "2020-01-01", "role": ["agent", "quality_assurer"]})
+    people = people.assign(certified="yes", weekmask=["", None])
+    assert qa.monitoring_plan(people, {"first": "2026-11-02", "last": "2026-11-06"}).glance().loc[0, "n"] == 5
+
+
+@pytest.mark.parametrize("wrong", [{"holidays": ["nope"]}, {"opens": "25:00", "closes": "26:00"}])
+def test_days_and_times_of_the_spec_that_do_not_exist_are_named(wrong):
+    people = pd.DataFrame({"agent": ["ann"], "since": "2020-01-01", "role": ["agent"]})
+    with pytest.raises(StudyError, match=next(iter(wrong))):
+        qa.monitoring_plan(people, {"first": "2026-11-02", "last": "2026-11-06"} | wrong)

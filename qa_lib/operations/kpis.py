@@ -96,10 +96,14 @@ def kpis(
     [3.0, 1.0, 3.5, 4.0]
     """
     asked = read_period(period)
+    if not 0 < conf_level < 1:
+        raise ResponseError(f"kpis: conf_level is {conf_level!r}; it must lie between 0 and 1, for instance 0.95.")
     shipped, spec = spec is None, read_kpi_spec(spec)
     by = [by] if isinstance(by, str) else list(by or [])
     prepared, ledger = prepare(tables, spec, shipped)
-    as_of = pd.Timestamp(spec.as_of) if spec.as_of else _latest(prepared, spec)
+    if absent := [column for column in by if not any(column in data for data in prepared.values())]:
+        raise ResponseError(f"kpis: by: no table has a column {absent[0]!r}.")
+    as_of = _as_of(prepared, spec)
     records = _Records(prepared, spec, by, asked, as_of, conf_level)
     rows, wrong = [], []
     for kpi in spec.kpis:
@@ -151,7 +155,7 @@ def kpi_cases(
         raise ResponseError(f"kpi_cases: {kpi}: {chosen.table} has no column {absent[0]!r}. Mend the export.")
     prepared, _ = prepare({chosen.table: tables[chosen.table]}, spec, shipped)
     data = prepared[chosen.table]
-    found, _ = cases_of(chosen, data, _latest(prepared, spec), spec)
+    found, _ = cases_of(chosen, data, _as_of(prepared, spec), spec)
     value = found.value if found.done is None else np.where(found.done, found.value, np.nan)
     met = found.met if found.met is not None else _within(chosen, value)
     table = data.assign(period=period_labels(data[spec.tables[chosen.table].at], asked.unit), value=value, met=met)
@@ -175,8 +179,10 @@ def pareto(records: pd.DataFrame, column: str) -> pd.DataFrame:
     return counts.assign(cumulative=counts["share"].cumsum())
 
 
-def _latest(prepared: Mapping[str, pd.DataFrame], spec: KpiSpec) -> pd.Timestamp:
-    """The last moment any table knows of, promises apart: open cases are censored there."""
+def _as_of(prepared: Mapping[str, pd.DataFrame], spec: KpiSpec) -> pd.Timestamp:
+    """Where open cases are censored: as the spec says, else at the last moment any table knows of, promises apart."""
+    if spec.as_of is not None:
+        return pd.Timestamp(spec.as_of)
     promises = {(kpi.table, kpi.due) for kpi in spec.kpis if kpi.due}
     moments = [
         data[column].max()
@@ -245,11 +251,15 @@ def _is_there(kpi: Kpi, records: _Records, shipped: bool) -> bool:
 
 
 def _entered(ledger: pd.DataFrame, wrong: list[dict]) -> pd.DataFrame:
-    """The ledger with the cases that end before they start, each once."""
+    """The ledger with the cases that contradict themselves or hold what is no number, each once."""
     if not wrong:
         return ledger
     late = pd.DataFrame(wrong).drop_duplicates(["file", "row", "column", "reason"])
-    warnings.warn(f"kpis: {len(late)} cases end before they start; see the ledger.", DataWarning, stacklevel=3)
+    backwards = late["reason"].str.startswith("before_")
+    said = [f"{count} {reason}" for reason, count in late["reason"][~backwards].value_counts().items()]
+    said = [", ".join(said)] if said else []
+    for words in said + ([f"{backwards.sum()} cases end before they start"] if backwards.any() else []):
+        warnings.warn(f"kpis: {words}; see the ledger.", DataWarning, stacklevel=3)
     return pd.concat([part for part in (ledger, late) if len(part)], ignore_index=True)
 
 
@@ -388,6 +398,8 @@ def _judgement(kpi: Kpi, row: dict) -> dict:
 
 def _guard(table: pd.DataFrame, spec: KpiSpec, by: list[str], conf_level: float) -> pd.DataFrame:
     """Whether each guardrail got worse since the period before, in the same group."""
+    if table.empty:
+        return table
     better = {kpi.id: kpi.better for kpi in spec.kpis}
     ordered = table.sort_values(["term", *by, "period"], kind="stable")
     before = ordered.groupby(["term", *by], sort=False)[["estimate", "std_error"]].shift()

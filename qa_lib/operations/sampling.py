@@ -17,7 +17,7 @@ from qa_lib.errors import ResponseError, StudyError
 from qa_lib.operations.scorecards import CERTIFIED
 from qa_lib.operations.workbook import write_workbook
 from qa_lib.results import Provenance, Result
-from qa_lib.study.dates import span
+from qa_lib.study.dates import parse_dates, span
 from qa_lib.study.schema import Record, load_yaml, validate
 
 _COLUMNS = ["agent", "role", "since"]
@@ -53,8 +53,13 @@ class PlanSpec(Record):
         for name in ("first", "last"):
             if pd.isna(pd.to_datetime(getattr(self, name), errors="coerce")):
                 raise ValueError(f"{name} is no date: {getattr(self, name)!r}")
+        days = pd.to_datetime(pd.Series(self.holidays, dtype=object), errors="coerce", format="ISO8601")
+        if days.isna().any():
+            raise ValueError(f"holidays: {self.holidays[int(days.isna().argmax())]!r} is no date; write 2026-10-01")
         if not sum(self.modes.values()) > 0 or min(self.modes.values()) < 0:
             raise ValueError("modes are shares of zero or more, one of them positive")
+        if max(self.opens[:2], self.closes[:2]) > "24" or max(self.opens[3:], self.closes[3:]) > "59":
+            raise ValueError(f"opens and closes are times of a day, 00:00 to 24:00: {self.opens!r}, {self.closes!r}")
         if not self.opens < self.closes:
             raise ValueError("opens must be before closes")
         return self
@@ -228,17 +233,32 @@ def _check(roster: pd.DataFrame) -> None:
     known = {"agent", "team_leader", *_MONITORS}
     if strange := sorted(set(roster["role"]) - known):
         raise ResponseError(f"roster: role {strange[0]!r} is not one of {', '.join(sorted(known))}.")
+    for column in ("since", "until"):
+        given = roster.get(column, pd.Series("", index=roster.index)).replace("", None).dropna()
+        unread = given[parse_dates(given).isna()]
+        if len(unread):
+            raise ResponseError(f"roster: {column} {unread.iloc[0]!r} is no date; write 2026-10-01.")
+    masks = _masks(roster)
+    wrong = masks[~masks.str.fullmatch("[01]{7}")]
+    if len(wrong):
+        raise ResponseError(
+            f"roster: weekmask {wrong.iloc[0]!r} is not seven digits 0 or 1, Monday first; keep the column as text."
+        )
+
+
+def _masks(people: pd.DataFrame) -> pd.Series:
+    """Working days of every person; who has none written works whenever there is work."""
+    blank = pd.Series("", index=people.index)
+    return people.get("weekmask", blank).fillna("").astype(str).str.strip().replace("", "1111111")
 
 
 def _on_duty(people: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
-    since = pd.to_datetime(people["since"])
+    since = parse_dates(people["since"])
     here = since <= day
     if "until" in people:
-        until = pd.to_datetime(people["until"].replace("", None))
+        until = parse_dates(people["until"].replace("", None))
         here &= until.isna() | (until >= day)
-    if "weekmask" in people:
-        here &= people["weekmask"].astype(str).str[day.weekday()] == "1"
-    return people[here]
+    return people[here & (_masks(people).str[day.weekday()] == "1")]
 
 
 def _contacts(person: Mapping, day: pd.Timestamp, spec: PlanSpec) -> list[dict]:

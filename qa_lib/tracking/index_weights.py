@@ -30,7 +30,10 @@ def ahp(matrix: ArrayLike) -> Judgement:
     >>> judgement.weights.round(3).tolist(), round(judgement.consistency_ratio, 3)
     ([0.548, 0.127, 0.27, 0.056], 0.044)
     """
-    a = np.asarray(matrix, dtype=float)
+    try:
+        a = np.asarray(matrix, dtype=float)
+    except (TypeError, ValueError):
+        raise StudyError("AHP: the matrix must hold numbers only, in rows of equal length.") from None
     if a.ndim != 2 or a.shape[0] != a.shape[1] or not 1 <= len(a) <= len(RANDOM_INDEX):
         raise StudyError(f"AHP: the matrix has shape {a.shape}; it must be square, of order 1 to {len(RANDOM_INDEX)}.")
     if not (np.isfinite(a).all() and (a > 0).all()):
@@ -60,7 +63,8 @@ def entropy(scores: ArrayLike) -> np.ndarray:
     [0.0, 1.0]
     """
     x = _varying(scores, "entropy")
-    p = x / x.sum(axis=0)
+    total = x.sum(axis=0)
+    p = x / np.where(total > 0, total, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         information = 1 + np.where(p > 0, p * np.log(p), 0.0).sum(axis=0) / np.log(len(x))
     information[np.ptp(x, axis=0) == 0] = 0.0

@@ -264,11 +264,13 @@ def nps(x: ArrayLike, weights: Weights = None, conf_level: float = 0.95) -> Esti
 
 
 def _adjusted_wald(up: float, down: float, n: float, conf_level: float) -> tuple[float, float]:
-    """Interval of up − down, both shares of one sample of n."""
+    """Interval of up − down, both shares of one sample of n; it holds the estimate, which one answer's would not."""
+    estimate = up - down
     z = t_quantile(conf_level, np.inf)
     up, down = (up * n + 0.75) / (n + 3), (down * n + 0.75) / (n + 3)
     half = z * np.sqrt((up + down - (up - down) ** 2) / (n + 3))
-    return max(up - down - half, -1.0), min(up - down + half, 1.0)
+    low, high = min(up - down - half, estimate), max(up - down + half, estimate)
+    return max(low, -1.0), min(high, 1.0)
 
 
 class _Counts(NamedTuple):

@@ -95,7 +95,14 @@ def _repeat(kpi: Kpi, data: pd.DataFrame, as_of: pd.Timestamp, spec: KpiSpec, wr
 
 
 def _number(kpi: Kpi, data: pd.DataFrame, as_of: pd.Timestamp, spec: KpiSpec, wrong: list[dict]) -> Cases:
-    value = pd.to_numeric(data[kpi.column], errors="coerce").to_numpy(float)
+    """The column's numbers; what is written there but is none, or no answer on 0–10, is entered in the ledger."""
+    column = data[kpi.column]
+    value = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    strange = _filled(column) & ~np.isfinite(value)
+    off = (value < 0) | (value > 10) if kpi.kind == "nps" else np.zeros(len(value), dtype=bool)
+    for rows, reason in ((strange, "not_a_number"), (off & ~strange, "off_the_scale")):
+        enter(wrong, kpi.table, data.index[rows], kpi.column, column[rows], None, reason)
+    value = np.where(strange | off, np.nan, value)
     if not kpi.unit_of:
         return Cases(value)
     unit = pd.factorize(data[kpi.unit_of])[0]

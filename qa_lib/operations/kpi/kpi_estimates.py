@@ -141,7 +141,7 @@ def net_promoter(values: np.ndarray, conf_level: float) -> dict[str, float]:
     half = ndtri((1 + conf_level) / 2) * adjusted
     return {
         "n": n, "estimate": estimate, "std_error": error,
-        "conf_low": max(centre - half, -100.0), "conf_high": min(centre + half, 100.0),
+        "conf_low": max(min(centre - half, estimate), -100.0), "conf_high": min(max(centre + half, estimate), 100.0),
     }  # fmt: skip
 
 

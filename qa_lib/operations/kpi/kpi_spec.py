@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
 from pydantic import Field, model_validator
 
 from qa_lib.errors import StudyError
@@ -129,6 +130,11 @@ class KpiSpec(Record):
     @model_validator(mode="after")
     def _refer_to_what_exists(self) -> KpiSpec:
         known = {kpi.id for kpi in self.kpis}
+        as_of = (
+            pd.to_datetime(self.as_of, errors="coerce", format="ISO8601") if self.as_of is not None else pd.Timestamp(0)
+        )
+        if pd.isna(as_of) or as_of.tz is not None:
+            raise ValueError(f"as_of is {self.as_of!r}; write a moment without time zone, as 2026-10-31 18:00")
         wrong = [f"{k.id}: table {k.table!r} is not described" for k in self.kpis if k.table not in self.tables]
         wrong += [
             f"{k.id}: base_table {k.base_table!r} is not described"
