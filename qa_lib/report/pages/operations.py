@@ -84,9 +84,9 @@ def _worst(page: ReportPage, words: Words, kpi: str, row: pd.Series, value: pd.S
     facts["target"] = text.percent(row["target"])
     return text(
         "worst_attainment",
-        share=text.percent(value["estimate"]),
-        low=text.percent(value["conf_low"]),
-        high=text.percent(value["conf_high"]),
+        share=words.share(value["estimate"]),
+        low=words.share(value["conf_low"]),
+        high=words.share(value["conf_high"]),
         limit=words.limit(kpi),
         mean=words.value(kpi, row["estimate"]),
         **facts,
@@ -99,7 +99,7 @@ def _alerts(page: ReportPage, words: Words, rows: pd.DataFrame) -> None:
         text(
             "alert_attainment" if pd.notna(rows.loc[kpi, "attainment"]) else "alert_value",
             kpi=words.name(kpi),
-            value=text.percent(values.loc[kpi, "estimate"])
+            value=words.share(values.loc[kpi, "estimate"])
             if pd.notna(rows.loc[kpi, "attainment"])
             else words.value(kpi, values.loc[kpi, "estimate"]),
             threshold=words.share_or_value(kpi, words.kpis[kpi].alert)
@@ -159,8 +159,8 @@ def _estimates(rows: pd.DataFrame) -> Estimates:
 def _standards_table(page: ReportPage, words: Words, rows: pd.DataFrame, changes: pd.DataFrame) -> None:
     text = page.text
     attained = [
-        text("share_interval", share=text.percent(row.attainment), low=text.percent(row.attainment_low),
-             high=text.percent(row.attainment_high)) if pd.notna(row.attainment) else "–"
+        text("share_interval", share=words.share(row.attainment), low=words.share(row.attainment_low),
+             high=words.share(row.attainment_high)) if pd.notna(row.attainment) else "–"
         for row in rows.itertuples()
     ]  # fmt: skip
     table = pd.DataFrame(

@@ -94,7 +94,7 @@ def _judged(rows: pd.DataFrame) -> Estimates:
 def _card(page: ReportPage, words: kpi_rows.Words, found: Kpis, row: pd.Series, moved: pd.DataFrame) -> dict[str, str]:
     text, kpi, attained = page.text, row.name, pd.notna(row["attainment"])
     if attained:
-        value, low, high = (text.percent(row[f"attainment{end}"], 1) for end in ("", "_low", "_high"))
+        value, low, high = (words.share(row[f"attainment{end}"]) for end in ("", "_low", "_high"))
         detail = text("ops_range", low=low, high=high)
     else:
         value = words.value(kpi, row["estimate"])
