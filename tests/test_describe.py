@@ -80,3 +80,10 @@ def test_an_item_nobody_answered_has_no_mean():
     row = qa.describe(pd.DataFrame({"a": [1.0, 2.0], "b": [np.nan, np.nan]})).tidy().set_index("item").loc["b"]
     assert row["missing"] == 1
     assert np.isnan(row["estimate"])
+
+
+@pytest.mark.parametrize("method", ["pearson", "spearman"])
+def test_two_respondents_correlate_perfectly_and_say_nothing(method):
+    found = qa.correlations(pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 5.0]}), method=method).tidy()
+    assert found["estimate"].tolist() == [pytest.approx(1)]
+    assert found[["conf_low", "conf_high"]].to_numpy().tolist() == [[-1, 1]]

@@ -385,3 +385,9 @@ def test_single_cases_are_censored_where_the_table_is():
 def test_one_answer_lies_within_its_own_interval():
     found = numbers.net_promoter(np.array([10.0]), 0.95)
     assert found["conf_high"] == found["estimate"] == qa.nps([10]).tidy()["conf_high"].iloc[0] == 100
+
+
+def test_a_few_values_all_alike_meet_no_target():
+    spec = {"tables": SCORES["tables"], "kpis": [SCORES["kpis"][0] | {"target": 4.5}]}
+    assert row(qa.kpis({"tickets": scored([5, 5])}, spec), "score")["verdict"] == "undecided"
+    assert row(qa.kpis({"tickets": scored([5] * 6)}, spec), "score")["verdict"] == "met"

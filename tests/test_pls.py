@@ -441,3 +441,8 @@ def test_pictures_hold_their_words(fitted):
     assert len(fitted.plot().get_yticklabels()) == 4
     assert fitted.predict(folds=3, repeats=2).plot().get_xlabel().startswith("Root mean")
     assert fitted.compare_groups(np.arange(250) % 2, n_permutations=9).plot().get_yticklabels()
+
+
+def test_an_impossible_level_is_refused_before_anything_is_fitted():
+    with pytest.raises(ModelError, match="conf_level=95"):
+        qa.pls("A =~ a + b; c ~ A", pd.DataFrame(np.eye(9)[:, :3], columns=list("abc")), conf_level=95)

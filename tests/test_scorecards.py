@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import qa_lib as qa
-from qa_lib.errors import ResponseError, StudyError
+from qa_lib.errors import DataWarning, ResponseError, StudyError
 from qa_lib.operations.rubric import read_rubric
 from qa_lib.operations.scorecards import band_of
 
@@ -141,3 +141,20 @@ def test_records_without_a_contact_id_are_contacts_of_their_own():
     plain = qa.score_contacts(records(), RUBRIC)
     assert len(scored.contacts) == 3
     assert scored.items["n"].tolist() == plain.items["n"].tolist()
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(2, "more_contacts"), (5, "more_contacts"), (6, "certified")])
+def test_a_few_contacts_scored_alike_certify_nobody(n, verdict):
+    rows = [
+        {"agent": "u", "contact_id": c, "monitor": m, "date": "2026-10-01", "a": 10, "bad": "no", "e": 4}
+        for c in range(n)
+        for m in ("kim", "lee")
+    ]
+    with pytest.warns(DataWarning, match="undefined"):
+        found = qa.calibrate(qa.score_contacts(pd.DataFrame(rows), RUBRIC))
+    assert found.monitors["verdict"].tolist() == [verdict] * 2
+
+
+def test_calibration_names_the_column_it_lacks():
+    with pytest.raises(ResponseError, match="no column 'contact_id'"):
+        qa.calibrate(qa.score_contacts(records(), RUBRIC))

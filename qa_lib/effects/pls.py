@@ -252,6 +252,8 @@ def pls(
     """
     if scheme not in ("path", "factor", "centroid"):
         raise ModelError(f"scheme={scheme!r} is unknown. Allowed: 'path', 'factor', 'centroid'.")
+    if not 0 < conf_level < 1:
+        raise ModelError(f"conf_level={conf_level}; a number between 0 and 1 is needed, usually 0.95.")
     rows = None
     if isinstance(data, pd.DataFrame) and nobs is None:
         design = parse_model(model, data.columns)

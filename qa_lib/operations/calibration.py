@@ -15,6 +15,7 @@ from scipy.stats import t as t_distribution
 
 from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.operations.agreement import Agreement, agreement
+from qa_lib.operations.kpi.kpi_estimates import alike_by_chance
 from qa_lib.operations.scorecards import Scorecards, score_contacts
 from qa_lib.results import Provenance, Result
 from qa_lib.study.dates import parse_dates
@@ -59,8 +60,9 @@ def calibrate(
     """Hold monitors against each other on the contacts that two or more of them scored.
 
     ``monitors`` (0–100 points): ``estimate`` is the severity, the mean difference from the mean of the others on the
-    same contacts (negative: severe), with t interval. Monitors found to need retraining, the furthest off first, are
-    no measure for the rest, who are held against each other; of two alone, neither can be told to be right.
+    same contacts (negative: severe), with t interval (none where the differences of a few contacts are all alike).
+    Monitors found to need retraining, the furthest off first, are no measure for the rest, who are held against each
+    other; of two alone, neither can be told to be right.
     ``drift`` is the change of that difference in 30 days, by least squares, with interval.
 
     ``verdict``: ``retrain`` when the severity interval lies wholly beyond ± ``tolerance``, or the drift interval
@@ -70,11 +72,13 @@ def calibrate(
     Raises ResponseError when fewer than two contacts were scored twice.
     """
     table = scored.contacts
+    if absent := [column for column in (contact, monitor, date) if column not in table]:
+        raise ResponseError(f"calibrate: the records have no column {absent[0]!r}.")
     totals = table.pivot_table(index=contact, columns=monitor, values="score", sort=False)
     totals = totals[totals.notna().sum(axis=1) >= 2]
     if len(totals) < 2:
         raise ResponseError(f"calibrate: {len(totals)} contacts were scored by two monitors; at least 2 are needed.")
-    days = pd.to_datetime(table.drop_duplicates(contact).set_index(contact)[date]).reindex(totals.index)
+    days = parse_dates(table.drop_duplicates(contact).set_index(contact)[date]).reindex(totals.index)
     rows = _monitors(totals, days, tolerance, conf_level)
     items = pd.DataFrame(
         [_item(scored, item, contact, monitor, totals.index, conf_level) for item in scored.item_scores]
@@ -133,6 +137,8 @@ def _monitors(totals: pd.DataFrame, days: pd.Series, tolerance: float, conf_leve
 def _monitor(name: str, gap: pd.Series, days: pd.Series, tolerance: float, conf_level: float) -> dict:
     n, mean = len(gap), gap.mean()
     half = t_distribution.ppf((1 + conf_level) / 2, n - 1) * gap.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    if n and np.ptp(gap) == 0 and alike_by_chance(n, conf_level):
+        half = np.nan
     low, high = mean - half, mean + half
     drift = drift_low = drift_high = np.nan
     month = (days[gap.index] - days.min()).dt.total_seconds().to_numpy() / (30 * 86400)

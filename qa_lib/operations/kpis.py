@@ -382,7 +382,7 @@ def _attained(kpi: Kpi, met: np.ndarray | None, conf_level: float) -> dict:
 
 
 def _judgement(kpi: Kpi, row: dict) -> dict:
-    """Verdict and alert, on attainment (always better higher) where there is one."""
+    """Verdict and alert, on attainment (always better higher) where there is one; no verdict without an interval."""
     attained = "attainment" in row
     low, high = ("attainment_low", "attainment_high") if attained else ("conf_low", "conf_high")
     estimate = row.get("attainment" if attained else "estimate", np.nan)
@@ -390,7 +390,8 @@ def _judgement(kpi: Kpi, row: dict) -> dict:
     found: dict = {"target": kpi.target, "guardrail": kpi.guardrail}
     if kpi.target is not None:
         criterion = Criterion(kpi.id, "at_least" if higher else "at_most", kpi.target, "kpis.yaml")
-        found["verdict"] = criterion.verdict(estimate, row.get(low, np.nan), row.get(high, np.nan))
+        bounds = row.get(low, np.nan), row.get(high, np.nan)
+        found["verdict"] = "undecided" if np.isnan(bounds).any() else criterion.verdict(estimate, *bounds)
     if kpi.alert is not None:
         found["alert"] = bool(estimate < kpi.alert if higher else estimate > kpi.alert)
     return found

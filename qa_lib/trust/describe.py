@@ -204,7 +204,8 @@ def _pair_rows(
             std_error, spread = error, error / (1 - r**2)
             statistic = r / std_error
             p_value = 2 * norm.sf(np.abs(statistic))
-    reach = norm.ppf(0.5 + conf_level / 2) * spread
+        reach = norm.ppf(0.5 + conf_level / 2) * spread
+        low, high = (np.where(np.isinf(reach), side, np.tanh(z + side * reach)) for side in (-1, 1))
     return pd.DataFrame(
         {
             "term": [f"{a} ~~ {b}" for a, b in zip(names[rows], names[columns], strict=True)],
@@ -215,8 +216,8 @@ def _pair_rows(
             "std_error": std_error,
             "statistic": statistic,
             "p_value": p_value,
-            "conf_low": np.tanh(z - reach),
-            "conf_high": np.tanh(z + reach),
+            "conf_low": low,
+            "conf_high": high,
             "n": n_pair,
         }
     )

@@ -133,8 +133,8 @@ def inverse(matrices: np.ndarray) -> np.ndarray:
 
 def _standardise(weights: np.ndarray, correlation: np.ndarray) -> np.ndarray:
     """Scale each column of weights so that its proxy has variance one."""
-    variance = ((correlation @ weights) * weights).sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
+        variance = ((correlation @ weights) * weights).sum(axis=1, keepdims=True)
         return weights / np.sqrt(variance)
 
 

@@ -31,9 +31,9 @@ def _block_values(
 ) -> None:
     directed, symmetric, intercept, response, threshold = fill(block, x)
     total = np.linalg.inv(np.eye(len(directed)) - directed)
-    deviation = np.sqrt(
-        np.diag(total @ symmetric @ total.T) + 0j if np.iscomplexobj(x) else np.diag(total @ symmetric @ total.T)
-    )
+    variance = np.diag(total @ symmetric @ total.T)
+    with np.errstate(invalid="ignore"):  # a negative variance has no standardised values
+        deviation = np.sqrt(variance + 0j if np.iscomplexobj(x) else variance)
     residual = np.sqrt(np.diag(symmetric) + 0j if np.iscomplexobj(x) else np.abs(np.diag(symmetric)))
     if scale == "raw":
         deviation, residual = np.ones_like(deviation), np.ones_like(residual)

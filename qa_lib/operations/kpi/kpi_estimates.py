@@ -34,17 +34,30 @@ def share_of(successes: float, n: float, conf_level: float) -> dict[str, float]:
 
 
 def mean(values: np.ndarray, conf_level: float) -> dict[str, float]:
-    """Mean with its t interval."""
+    """Mean with its t interval; NaN bounds where a few values are all alike (``alike_by_chance``)."""
     n = len(values)
     if n == 0:
         return {"n": 0}
     error = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
     half = stdtrit(n - 1, (1 + conf_level) / 2) * error if n > 1 else np.nan
+    if np.ptp(values) == 0 and alike_by_chance(n, conf_level):
+        half = np.nan
     average = values.mean()
     return {
         "n": n, "estimate": average, "std_error": error, "conf_low": average - half, "conf_high": average + half,
         "maximum": values.max(),
     }  # fmt: skip
+
+
+def alike_by_chance(n: int, conf_level: float) -> bool:
+    """Whether n equal values are too few to be sure of: a t interval without width would claim too much.
+
+    The sign test's bound: all n lie on one side of another median with probability 2·½ⁿ (Conover 1999, section 3.4).
+
+    >>> alike_by_chance(5, 0.95), alike_by_chance(6, 0.95)
+    (True, False)
+    """
+    return 0.5 ** (n - 1) > 1 - conf_level
 
 
 def median(values: np.ndarray, conf_level: float) -> tuple[float, float, float]:
