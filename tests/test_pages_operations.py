@@ -62,7 +62,7 @@ def test_standards_are_judged_by_their_interval_and_named_in_the_first_sentence(
     tickets = page.study.tickets().query("submitted >= '2026-10-01'")
     answered = pd.to_datetime(tickets["first_response"].replace("", None))
     hours = (answered - pd.to_datetime(tickets["submitted"])).dt.total_seconds() / 3600
-    kept = (hours <= 4).sum() / hours.notna().sum()
+    kept = (hours <= 4).sum() / len(tickets)  # who still waits has waited longer
     assert table.loc["Response time", "Kept the limit"].startswith(f"{kept:.1%}")
     assert table.loc["Response time", "Mean or share"] == f"{hours.mean():.1f} h"
     assert table.loc["Response time", "Verdict"] == "not met"
