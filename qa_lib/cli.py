@@ -6,6 +6,7 @@ Exit codes: 0 all is well, 1 a page failed, 2 bad input. Heavy imports wait unti
 from __future__ import annotations
 
 import sys
+from collections.abc import Sized
 from pathlib import Path
 from typing import Annotated
 
@@ -156,11 +157,15 @@ def new(
 
     drafted = draft(exports)
     drafted.write(study)
+    items, dimensions = _counted(drafted.items, "item"), _counted(drafted.dimensions, "dimension")
+    segments, columns = _counted(drafted.segments, "segment"), _counted(drafted.left_out, "column")
     _say(
-        f"{study}: {len(drafted.items)} items in {len(drafted.dimensions)} dimensions, from {drafted.how}; "
-        f"{len(drafted.segments)} segments, {len(drafted.left_out)} columns left out.\n"
-        f"Next: qa check {study}"
+        f"{study}: {items} in {dimensions}, from {drafted.how}; {segments}, {columns} left out.\nNext: qa check {study}"
     )
+
+
+def _counted(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 @app.command()
