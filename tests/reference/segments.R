@@ -23,7 +23,7 @@ interaction <- function(d, y, x, w = rep(1, nrow(d)), cluster = NULL) {
 # fixed.x = FALSE: predictors are answers of sampled respondents, so their moments vary from sample to sample
 difference <- function(model, d, equal) {
   fits <- lapply(list(equal, c(equal, "regressions")), function(e)
-    sem(model, d, group = "segment", estimator = "MLM", fixed.x = FALSE, group.equal = if (length(e)) e else ""))
+    sem(model, d, group = "segment", estimator = "MLM", group.equal = if (length(e)) e else ""))
   unname(unlist(lavTestLRT(fits[[1]], fits[[2]])[2, c("Chisq diff", "Df diff", "Pr(>Chisq)")]))
 }
 
