@@ -207,7 +207,8 @@ def test_kpis_of_a_log_are_those_of_the_ready_table(n, seed):
 def test_a_study_reads_its_log_in_several_files_and_checks_it(tmp_path):
     ready = made_tickets(40)
     log = log_of(ready)
-    study = study_with(tmp_path / "desk", {"b.csv": log.iloc[:90], "a.csv": log.iloc[80:]}, ticket_log=SPEC)
+    tables = {"b.csv": log.iloc[:90], "a.csv": log.iloc[80:]}
+    study = study_with(tmp_path / "desk", tables, ticket_log=SPEC, staff="names")
     found = study.tickets()
     for column in ("ticket_id", "branch", "agent", "submitted", "first_response", "resolved", "promised"):
         assert found[column].astype("string").tolist() == ready[column].astype("string").tolist(), column
