@@ -190,3 +190,16 @@ def test_effort_under_weights():
     table = effort([1, 2, 5, np.nan], weights=[1, 1, 2, 9]).tidy()
     assert table["estimate"].item() == pytest.approx(13 / 4)
     assert table["n_effective"].item() == pytest.approx(16 / 6)
+
+
+@pytest.mark.parametrize("answer", [5, 4.7])
+def test_answers_all_alike_have_a_mean_and_no_interval(answer):
+    alike = pd.DataFrame({"month": ["2026-01"] * 6 + ["2026-02"] * 6, "R1": [answer] * 6 + [4.0] * 6})
+    found = outcome_means(alike.head(6), ["R1"]).tidy().iloc[0]
+    assert found["estimate"] == pytest.approx(answer)
+    assert found[["conf_low", "conf_high"]].isna().all()
+    index = qa.rater_index(alike.tail(6), {"reliability": ["R1"]}).tidy()
+    assert index[["conf_low", "conf_high"]].isna().all(axis=None)
+    moved = qa.compare_periods(alike, "month", "R1").tidy().iloc[0]
+    assert moved["estimate"] == pytest.approx(4 - answer)
+    assert moved[["p_value", "conf_low", "conf_high"]].isna().all()

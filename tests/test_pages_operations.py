@@ -12,7 +12,16 @@ import qa_lib as qa
 from qa_lib.errors import ResponseError
 from qa_lib.operations.kpi.completion import completion
 from qa_lib.report import display
-from qa_lib.report.pages import branches, improvement, kpi_rows, monitoring, monitors, open_page, operations
+from qa_lib.report.pages import (
+    branches,
+    improvement,
+    kpi_rows,
+    monitoring,
+    monitors,
+    open_page,
+    operations,
+    respondents,
+)
 
 DEMO = ROOT / "data" / "raw" / "demo"
 
@@ -220,14 +229,14 @@ def test_a_period_without_monitoring_says_so(shown):
 def improvement_page(shown, lang="en", segment="", period="2026-10"):
     page = open_page(DEMO, period, segment, lang, answers=False)
     improvement.actions_log(page, improvement.effects(page, improvement.started(page)))
-    pair, columns = improvement.two_periods(page), improvement.segments(page)
+    pair, columns = respondents.two_periods(page), respondents.segments(page)
     if len(pair):
-        improvement.drift(page, page.attempt(qa.makeup_drift, pair, "period", columns))
-    improvement.standardise(page, columns)
-    invited = improvement.contacts(page)
+        respondents.drift(page, page.attempt(qa.makeup_drift, pair, "period", columns))
+    respondents.standardise(page, columns)
+    invited = respondents.contacts(page)
     rates = page.attempt(qa.response_rates, invited, by="period") if invited is not None else None
-    improvement.precision(page, columns, rates)
-    improvement.response_rates(page, rates)
+    respondents.precision(page, columns, rates)
+    respondents.response_rates(page, rates)
     return page
 
 
@@ -283,8 +292,8 @@ def test_the_actions_of_a_chinese_page_bear_their_chinese_names(shown):
 
 def test_groups_too_small_to_show_are_not_named_in_the_sentence_on_precision(shown):
     page = open_page(DEMO, "2026-W40", "", "en", answers=False)
-    columns = improvement.segments(page)
-    improvement.precision(page, columns, None)
+    columns = respondents.segments(page)
+    respondents.precision(page, columns, None)
     small = page.data[columns[0]].value_counts().loc[lambda n: n < page.study.spec.minimum_cell].index
     assert len(small)
     assert not any(page.segment_label(columns[0], value) in shown.text for value in small)

@@ -14,7 +14,7 @@ from qa_lib.errors import DataWarning, InstrumentError, ResponseError, StudyErro
 from qa_lib.report.history import score_sums
 from qa_lib.study.findings import check
 from qa_lib.study.versions import differences, same_map
-from qa_lib.tracking.indicators import index_of_sums
+from qa_lib.tracking.service_index import index_of_sums
 
 OUTCOME = {"id": "sat", "scale": "five", "role": "outcome", "outcome": "satisfaction"}
 ITEMS = [*INSTRUMENT["items"], OUTCOME]

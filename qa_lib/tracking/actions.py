@@ -15,12 +15,12 @@ from qa_lib.errors import ResponseError, StudyError
 from qa_lib.results import Provenance, Result
 from qa_lib.tracking.estimates import (
     Weights,
+    half_width,
     item_matrix,
     mean_estimates,
     plot_intervals,
     respondent_weights,
     row_means,
-    t_quantile,
 )
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def judge_effect(low: float, high: float, expected: float | None) -> tuple[Verdi
 def _interval(cells: Sequence[_Cell], conf_level: float) -> tuple[Effect, float, float]:
     enough = all(cell.n_effective > 1 for cell in cells)
     effect = effect_of(cells) if enough else Effect(np.nan, np.nan, np.nan, np.nan)
-    half = t_quantile(conf_level, effect.df) * effect.std_error
+    half = half_width(effect.std_error, effect.df, conf_level)
     return effect, effect.estimate - half, effect.estimate + half
 
 

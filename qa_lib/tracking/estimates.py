@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse, stats
 from statsmodels.stats.proportion import proportion_confint
 
-from qa_lib.errors import ResponseError
+from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.results import Provenance, Result
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Weights = str | ArrayLike | None
 _BLOCK = 65_536
+_NO_SPREAD = 1e-9  # what rounding leaves of the error of a mean of equal answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ def mean_table(terms: Sequence[str], estimates: MeanEstimates, conf_level: float
     """A tidy row per mean, with Student's interval on effective n − 1 degrees of freedom."""
     std_error = np.sqrt(np.diag(estimates.cov))
     df = np.where(estimates.n_effective > 1, estimates.n_effective - 1, np.nan)
-    half = t_quantile(conf_level, df) * std_error
+    half = half_width(std_error, df, conf_level)
     return pd.DataFrame(
         {
             "term": list(terms),
@@ -183,11 +185,27 @@ def mean_table(terms: Sequence[str], estimates: MeanEstimates, conf_level: float
     )
 
 
+def warn_unanswered(names: Sequence[str], means: MeanEstimates) -> None:
+    empty = [name for name, n in zip(names, means.n, strict=True) if n == 0]
+    if empty:
+        warnings.warn(f"nobody answered {', '.join(empty)}: no estimate.", DataWarning, stacklevel=3)
+
+
 def t_quantile(conf_level: float, df: ArrayLike) -> np.ndarray:
     """The half-width of a two-sided interval in standard errors."""
     if not 0 < conf_level < 1:
         raise ResponseError(f"conf_level is {conf_level!r}; it must lie between 0 and 1, for instance 0.95.")
     return stats.t.ppf((1 + conf_level) / 2, df)
+
+
+def half_width(std_error: ArrayLike, df: ArrayLike, conf_level: float) -> np.ndarray:
+    """Half of Student's interval; NaN where answers all alike leave no error to build one on.
+
+    >>> half_width([0.5, 0.0], 20, .95).round(3).tolist()
+    [1.043, nan]
+    """
+    std_error = np.asarray(std_error, dtype=float)
+    return t_quantile(conf_level, df) * np.where(std_error > _NO_SPREAD, std_error, np.nan)
 
 
 def wilson(share: float, n: float, conf_level: float) -> tuple[float, float]:

@@ -1,10 +1,10 @@
-"""Where the service stands: RATER index, gap, CSAT, NPS, effort, and the bands practice reads them by."""
+"""What customers answered: CSAT, NPS, effort, gap, means, and the bands practice reads scores by."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,6 @@ from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.results import Provenance
 from qa_lib.tracking.estimates import (
     Estimates,
-    MeanEstimates,
-    MeanSums,
     Weights,
     check_range,
     item_matrix,
@@ -25,10 +23,10 @@ from qa_lib.tracking.estimates import (
     respondent_weights,
     row_means,
     t_quantile,
+    warn_unanswered,
     wilson,
 )
-
-IndexMapping = Literal["minmax", "ratio"]
+from qa_lib.tracking.service_index import answered_any, with_combination
 
 BANDS: dict[str, dict[str, float]] = {
     "satisfaction": {"very_satisfied": 90, "satisfied": 70, "neutral": 50, "dissatisfied": 0},
@@ -36,147 +34,6 @@ BANDS: dict[str, dict[str, float]] = {
     "call_monitoring": {"excellent": 90, "good": 85, "needs_improvement": 75, "inadequate": 0},
 }
 _HIGHEST = {"satisfaction": 100, "service_quality": 10, "call_monitoring": 100}
-
-
-def rater_index(
-    data: pd.DataFrame,
-    dimensions: Mapping[str, Sequence[str]],
-    dimension_weights: Mapping[str, float] | None = None,
-    weights: Weights = None,
-    scale: tuple[float, float] = (1, 5),
-    mapping: IndexMapping = "minmax",
-    conf_level: float = 0.95,
-) -> Estimates:
-    """The RATER index and its dimensions on 0–100.
-
-    A respondent's score on a dimension is the mean of its items that were answered; a dimension's value is the mean
-    of these scores over all who answered at least one of its items, mapped to 100·(x − min)/(max − min) or, with
-    ``mapping="ratio"``, 100·x/max. The index is the mean of the dimensions, with ``dimension_weights`` (any positive
-    numbers, scaled to sum to one) where given. Its variance a'Ca uses the covariance C between the dimensions'
-    means, because the same respondents answered all of them. Intervals are Student's on effective n − 1 degrees of
-    freedom (Kish 1965), ended at the scale's bounds.
-
-    ``tidy()``: a row per dimension, then ``rater_index``; ``mean`` is the value on the answer scale.
-    A dimension nobody answered is NaN, and so is the index (``DataWarning``).
-    Raises ``ResponseError`` for absent columns, answers outside ``scale``, wrong weights.
-
-    >>> data = pd.DataFrame({"R1": [4, 5, 3, 4], "R2": [4, 4, 3, 5], "T1": [2, 3, 3, 4]})
-    >>> rater_index(data, {"reliability": ["R1", "R2"], "tangibles": ["T1"]}).tidy()[["term", "estimate"]]
-              term  estimate
-    0  reliability      75.0
-    1    tangibles      50.0
-    2  rater_index      62.5
-    """
-    scores = dimension_scores(data, dimensions, scale)
-    w = respondent_weights(weights, data)
-    sums = (mean_estimates(scores.to_numpy(), w), _answered_any(scores, w))
-    return _index(list(dimensions), *sums, len(data), dimension_weights, scale, mapping, conf_level)
-
-
-def index_of_sums(
-    sums: MeanSums,
-    dimensions: Sequence[str],
-    scale: tuple[float, float] = (1, 5),
-    mapping: IndexMapping = "minmax",
-    conf_level: float = 0.95,
-) -> Estimates:
-    """As :func:`rater_index`, from the sums of the respondents' dimension scores; dimensions in the sums' order.
-
-    >>> sums = MeanSums.of(np.array([[4., 2.], [4.5, 3.], [3., 3.], [4.5, 4.]]), np.ones(4))
-    >>> index_of_sums(sums, ["reliability", "tangibles"]).tidy()["estimate"].tolist()
-    [75.0, 50.0, 62.5]
-    """
-    return _index(list(dimensions), sums.estimates(), sums.n_answered, sums.n_rows, None, scale, mapping, conf_level)
-
-
-def _index(
-    dimensions: list[str],
-    means: MeanEstimates,
-    n_answered: int,
-    n_rows: int,
-    dimension_weights: Mapping[str, float] | None,
-    scale: tuple[float, float],
-    mapping: IndexMapping,
-    conf_level: float,
-) -> Estimates:
-    share = _dimension_shares(dict.fromkeys(dimensions), dimension_weights)
-    _warn_unanswered(dimensions, means)
-    offset, factor = _to_100(scale, mapping)
-    table = mean_table([*dimensions, "rater_index"], _with_combination(means, share, n_answered), conf_level)
-    table.insert(2, "mean", table["estimate"])
-    low, high = (factor * (bound - offset) for bound in scale)
-    for column in ("estimate", "conf_low", "conf_high"):
-        table[column] = (factor * (table[column] - offset)).clip(low, high)
-    table["std_error"] *= factor
-    return Estimates(
-        table,
-        n=int(table["n"].iloc[-1]),
-        n_effective=float(table["n_effective"].iloc[-1]),
-        method=f"index 0–100, mapping {mapping}, mean of answered items",
-        conf_level=conf_level,
-        provenance=Provenance(
-            "rater_index",
-            n_rows,
-            {"scale": scale, "mapping": mapping, "dimension_weights": dict(zip(dimensions, share, strict=True))},
-        ),
-    )
-
-
-def dimension_scores(
-    data: pd.DataFrame, dimensions: Mapping[str, Sequence[str]], scale: tuple[float, float] = (1, 5)
-) -> pd.DataFrame:
-    """Each respondent's mean over the answered items of every dimension, on the answer scale (n, dimensions)."""
-    if not dimensions:
-        raise ResponseError("no dimensions were given; pass for instance {'reliability': ['R1', 'R2']}.")
-    columns = {}
-    for dimension, items in dimensions.items():
-        y = item_matrix(data, items)
-        check_range(y, items, scale)
-        columns[dimension] = row_means(y)
-    return pd.DataFrame(columns, index=data.index)
-
-
-def _dimension_shares(dimensions: Mapping[str, object], given: Mapping[str, float] | None) -> np.ndarray:
-    if given is None:
-        return np.full(len(dimensions), 1 / len(dimensions))
-    if set(given) != set(dimensions):
-        raise ResponseError(
-            f"dimension_weights name {sorted(given)}, the dimensions are {sorted(dimensions)}; name each once."
-        )
-    share = np.array([given[dimension] for dimension in dimensions], dtype=float)
-    if not (np.isfinite(share).all() and (share >= 0).all() and share.sum() > 0):
-        raise ResponseError(f"dimension_weights {dict(given)}: each must be zero or more, and one of them positive.")
-    return share / share.sum()
-
-
-def _to_100(scale: tuple[float, float], mapping: IndexMapping) -> tuple[float, float]:
-    low, high = scale
-    if mapping == "minmax":
-        return low, 100 / (high - low)
-    if mapping == "ratio":
-        return 0.0, 100 / high
-    raise ResponseError(f"mapping is {mapping!r}; known are 'minmax' and 'ratio'.")
-
-
-def _warn_unanswered(names: Sequence[str], means: MeanEstimates) -> None:
-    empty = [name for name, n in zip(names, means.n, strict=True) if n == 0]
-    if empty:
-        warnings.warn(f"nobody answered {', '.join(empty)}: no estimate.", DataWarning, stacklevel=3)
-
-
-def _answered_any(scores: pd.DataFrame, w: np.ndarray) -> int:
-    return int((scores.notna().to_numpy().any(axis=1) & (w > 0)).sum())
-
-
-def _with_combination(means: MeanEstimates, share: np.ndarray, n_answered: int) -> MeanEstimates:
-    """The dimensions' means and, last, their weighted mean; its effective n is the least of its dimensions'."""
-    with_index = (means.cov @ share)[:, None]
-    return MeanEstimates(
-        np.append(means.mean, means.mean @ share),
-        np.block([[means.cov, with_index], [with_index.T, share @ means.cov @ share]]),
-        np.append(means.n, n_answered),
-        np.append(means.n_effective, means.n_effective[share > 0].min()),
-    )
 
 
 def outcome_means(
@@ -188,7 +45,7 @@ def outcome_means(
     4.0
     """
     means = mean_estimates(item_matrix(data, items), respondent_weights(weights, data))
-    _warn_unanswered(items, means)
+    warn_unanswered(items, means)
     table = mean_table(items, means, conf_level)
     return _estimates("outcome_means", table, data, "mean", conf_level)
 
@@ -345,7 +202,7 @@ def gap(
 
 def _gap_rows(terms, expected, experienced, w, conf_level) -> pd.DataFrame:
     means = mean_estimates(experienced - expected, w)
-    _warn_unanswered(terms, means)
+    warn_unanswered(terms, means)
     table = _with_levels(mean_table(terms, means, conf_level), expected, experienced, w)
     return _with_test(table)
 
@@ -360,7 +217,7 @@ def _gap_dimensions(items, dimensions, expected, experienced, w, conf_level) -> 
     )
     scores = pd.DataFrame(experienced - expected, columns=list(places))
     share = np.full(len(places), 1 / len(places))
-    means = _with_combination(mean_estimates(scores.to_numpy(), w), share, _answered_any(scores, w))
+    means = with_combination(mean_estimates(scores.to_numpy(), w), share, answered_any(scores, w))
     table = mean_table([*places, "gap"], means, conf_level)
     levels = _with_levels(table.iloc[:-1], expected, experienced, w)
     table["expected"] = [*levels["expected"], levels["expected"].mean()]

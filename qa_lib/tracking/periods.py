@@ -16,12 +16,12 @@ from qa_lib.results import Provenance, Result
 from qa_lib.tracking.estimates import (
     Estimates,
     Weights,
+    half_width,
     item_matrix,
     mean_estimates,
     mean_table,
     respondent_weights,
     row_means,
-    t_quantile,
 )
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def _changes(current: pd.DataFrame, previous: pd.DataFrame, conf_level: float) -
     std_error = np.sqrt(now["std_error"] ** 2 + before["std_error"] ** 2)
     df = _welch_df(now, before)
     welch = np.isfinite(df) if "df" in now.columns else pd.Series(False, index=now.index)
-    half = t_quantile(conf_level, df) * std_error
+    half = half_width(std_error, df, conf_level)
     low, high = _mover(now, before, estimate)
     statistic = estimate / std_error.where(std_error > 0)
     return pd.DataFrame(

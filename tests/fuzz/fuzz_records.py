@@ -17,7 +17,7 @@ from qa_lib.operations.scorecards import score_contacts
 from qa_lib.study.privacy import personal_kind
 from qa_lib.study.study import Study, read_study
 from qa_lib.tracking.actions import action_effects
-from qa_lib.tracking.weighting import response_rates
+from qa_lib.tracking.makeup import response_rates
 
 DEMO = Path(__file__).parents[2] / "data" / "raw" / "demo"
 TABLES = ("tickets", "calls", "complaints", "customers", "outages", "facilities", "monitoring")

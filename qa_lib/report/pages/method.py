@@ -14,7 +14,7 @@ from qa_lib.effects.regression import Drivers
 from qa_lib.report import display
 from qa_lib.report.pages.page import ReportPage
 from qa_lib.tracking.estimates import Estimates
-from qa_lib.tracking.weighting import response_rates
+from qa_lib.tracking.makeup import response_rates
 
 _PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "papermill")
 _RATES = ("rr1", "rr2", "rr5", "coop1", "ref1", "con1")

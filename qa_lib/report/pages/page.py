@@ -24,8 +24,8 @@ from qa_lib.study.instrument import Instrument
 from qa_lib.study.responses import Responses
 from qa_lib.study.study import Study, read_study
 from qa_lib.tracking.estimates import Estimates, MeanSums
-from qa_lib.tracking.indicators import index_of_sums, rater_index
-from qa_lib.tracking.weighting import rake
+from qa_lib.tracking.raking import rake
+from qa_lib.tracking.service_index import index_of_sums, rater_index
 
 T = TypeVar("T")
 MOST_ROWS = 20_000

@@ -7,7 +7,7 @@ from compare import assert_close_to_reference
 
 import qa_lib as qa
 from qa_lib.errors import NotConvergedWarning, ResponseError
-from qa_lib.tracking.weighting import makeup, makeup_drift, standardise
+from qa_lib.tracking.makeup import makeup, makeup_drift, standardise
 
 AGES = {"18-24": 0.10, "25-34": 0.25, "35-44": 0.20, "45-54": 0.20, "55-64": 0.15, "65-Over": 0.10}
 
