@@ -81,6 +81,7 @@ def test_bad_input_is_named():
         "known are mean": {"measure": "median", "margin": 1},
         "either margin": {"measure": "share"},
         "sd is None": {"measure": "mean", "margin": 0.1},
+        "margin is 'a'; a number": {"measure": "mean", "margin": "a", "sd": 1},
         "items is 1": {"measure": "alpha", "margin": 0.1, "alpha": 0.8, "items": 1},
         "planned by margin": {"measure": "alpha", "change": 0.1, "alpha": 0.8, "items": 4},
         "response_rate is 0": {"measure": "share", "margin": 0.1, "response_rate": 0},

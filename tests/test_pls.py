@@ -383,6 +383,8 @@ def test_bad_data_are_named(mobi):
         qa.pls(SMALL, mobi.assign(IMAG1="a"))
     with pytest.raises(ResponseError, match="all are zero"):
         qa.pls(SMALL, mobi, weights=np.zeros(250))
+    with pytest.raises(ModelError, match="4 respondents are too few: EXP has 3 regressors, which need 5"):
+        qa.pls(SMALL.replace("EXP =~", "EXP <~"), mobi.sample(4, random_state=3))
     with pytest.raises(ModelError, match="scheme='paths'"):
         qa.pls(SMALL, mobi, scheme="paths")
     with pytest.raises(ModelError, match="Constant items: CUEX1"):

@@ -97,6 +97,8 @@ def test_interaction_tests_reject_as_often_as_they_say():
 
 
 def test_one_segment_is_refused_and_absent_items_are_named(two_channels):
+    with pytest.raises(ResponseError, match="segment: missing for every respondent"):
+        qa.driver_segments(two_channels.assign(channel=None), "sat", ["speed", "care"], "channel")
     with pytest.raises(ModelError, match="fewer than two hold 400"):
         qa.driver_segments(two_channels, "sat", ["speed", "care"], "channel", minimum=400)
     with pytest.raises(ResponseError, match="not in the data: lift"):

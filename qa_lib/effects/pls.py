@@ -239,7 +239,8 @@ def pls(
     Raises
     ------
     ModelError, ResponseError
-        unknown names, circular paths, constant items, collinear items in mode B, collinear constructs
+        too few respondents, unknown names, circular paths,
+        constant items, collinear items in mode B, collinear constructs
 
     >>> import numpy as np, pandas as pd
     >>> rng = np.random.default_rng(1)
@@ -264,6 +265,7 @@ def pls(
     n_boot = (1000 if rows else 0) if n_boot is None else n_boot
     if n_boot and rows is None:
         raise ModelError("The bootstrap needs respondents' rows; from moments, use n_boot=0.")
+    _check_size(n, design)
     _check_collinear(cov, design)
     sample = _fit(mean[None], cov[None], design, scheme, consistent)
     problems = _problems(sample.estimates, design)
@@ -317,6 +319,14 @@ def _usable(boot: Sample, model: PlsModel) -> Sample:
         warn(f"{lost} of {len(good)} bootstrap samples {reason}; the intervals leave them out.", kind, stacklevel=3)
     kept = Estimates(*(getattr(estimates, field.name)[good] for field in fields(Estimates)))
     return Sample(boot.means[good], boot.sds[good], boot.correlation[good], kept)
+
+
+def _check_size(n: float, model: PlsModel) -> None:
+    """Every regression of the model needs more respondents than coefficients."""
+    regressors = np.maximum(model.adjacency.sum(axis=0), model.mode_b * model.membership.sum(axis=0))
+    most, name = regressors.max(), model.constructs[regressors.argmax()]
+    if n <= most + 1:
+        raise ModelError(f"{n:g} respondents are too few: {name} has {most} regressors, which need {most + 2} or more.")
 
 
 def _check_collinear(cov: np.ndarray, model: PlsModel) -> None:

@@ -187,6 +187,8 @@ def _working_table(
     given = {_SEGMENT: segment, _WEIGHT: weights, _CLUSTER: cluster}
     known = {name: column_of(data, column, name.strip()) for name, column in given.items() if column is not None}
     table = table.assign(**known).dropna(subset=_SEGMENT).reset_index(drop=True)
+    if table.empty:
+        raise ResponseError("segment: missing for every respondent; name a column that says where each belongs.")
     table[_SEGMENT] = table[_SEGMENT].astype(str)
     return table, {"weights": _WEIGHT if _WEIGHT in table else None, "cluster": _CLUSTER if _CLUSTER in table else None}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -266,6 +267,11 @@ def _check(measure, margin, change, spread, conf_level, power, population, desig
         raise ResponseError(f"measure is {measure!r}; known are {', '.join(get_args(Measure))}.")
     if (margin is None) == (change is None):
         raise ResponseError("give either margin (half-width of the interval) or change (to be detected), not both.")
+    numbers = {"margin": margin, "change": change, "conf_level": conf_level, "power": power, "population": population}
+    numbers |= {"design_effect": design_effect, "response_rate": response_rate} | spread._asdict()
+    for name, value in numbers.items():
+        if value is not None and not isinstance(value, Real):
+            raise ResponseError(f"{name} is {value!r}; a number is needed.")
     if measure == "alpha" and change is not None:
         raise ResponseError("alpha is planned by margin only.")
     if measure == "nps" and not _variance(measure, spread) > 0:
