@@ -60,6 +60,16 @@ CASES = {
     "growth_fiml_MLR": (GROWTH, "holes", {"missing": "fiml", "estimator": "MLR"}),
     "bifactor": (BIFACTOR, "hs", {"std_lv": True}),
     "three_groups": (HS, "hs", {"group": "g3", "group_equal": SCALAR}),
+    "fiml_groups_even_MLR": (
+        HS,
+        "holes",
+        {"missing": "fiml", "estimator": "MLR", "group": "school", "weights": "even"},
+    ),
+    "fiml_groups_weights_MLR": (
+        HS,
+        "holes",
+        {"missing": "fiml", "estimator": "MLR", "group": "school", "group_equal": SCALAR, "weights": "w"},
+    ),
     "three_groups_weights_MLR": (
         HS,
         "hs",
@@ -85,6 +95,10 @@ CASES = {
 def data(shared_data):
     sets = load_model_data(shared_data)
     sets["hs"]["g3"] = np.arange(1, 302) % 3
+    place = sets["hs"].groupby("school").cumcount() + 1
+    last = place == sets["hs"].groupby("school")["id"].transform("size")
+    even = (0.5 + place % 2).mask(last & (place % 2 == 1), 1)
+    sets["holes"] = sets["holes"].assign(w=sets["hs"]["w"], even=even)
     sets["bfi"] = sets["bfi"].head(700)
     skewed = np.where(sets["bfi"]["gender"] == 1, 1.6, 0.7)
     sets["bfi"] = sets["bfi"].assign(w=skewed * (0.5 + np.arange(1, 701) % 5 / 3))

@@ -2,7 +2,9 @@
 
 "New computations for RMSEA and CFI following FIML and TS estimation with missing data", Psychological Methods,
 doi:10.1037/met0000445: their FIML-C, with the third version of the correction for robust estimators and the sixth
-otherwise (lavaan 0.6-14).
+otherwise (lavaan 0.6-14). Groups count by their sums of weights; lavaan cuts these to whole numbers here, and only
+here, which moves its robust indices where the sums are not whole: two schools of 156.10 and 144.90 weighted pupils have
+RMSEA .10347 and CFI .89660, lavaan .10317 and .89679.
 """
 
 from __future__ import annotations

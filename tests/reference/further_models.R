@@ -4,6 +4,9 @@
 # Run: Rscript tests/reference/further_models.R [data directory]
 source("tests/reference/models_common.R")
 hs$g3 <- n_hs %% 3
+holes$w <- hs$w
+place <- ave(n_hs, hs$school, FUN = seq_along)
+holes$even <- ifelse(place == ave(place, hs$school, FUN = max) & place %% 2 == 1, 1, 0.5 + place %% 2)  # whole sums
 bfi <- bfi[1:700, ]
 bfi$w <- ifelse(bfi$gender == 1, 1.6, 0.7) * (0.5 + (seq_len(700) %% 5) / 3)
 tight <- function(model, data, ...) {
@@ -48,8 +51,16 @@ fits <- list(
   growth = tight(growth, hs), growth_fiml_MLR = tight(growth, holes, missing = "fiml", estimator = "MLR"),
   bifactor = tight(bifactor, hs, std.lv = TRUE),
   three_groups = tight(m_hs, hs, group = "g3", group.equal = scalar),
+  fiml_groups_even_MLR = tight(m_hs, holes, missing = "fiml", group = "school", estimator = "MLR", sampling.weights = "even"),
   three_groups_weights_MLR = tight(m_hs, hs, group = "g3", group.equal = scalar, estimator = "MLR", sampling.weights = "w"))
 out <- lapply(fits, summarised)
+# lavaan 0.6-14 cuts the groups' sums of weights to whole numbers where it corrects for missing values; here it does not.
+whole <- lavaan:::lav_samplestats_from_moments
+body <- sub("as.integer(sample.nobs)", "sample.nobs", deparse(whole), fixed = TRUE)
+assignInNamespace("lav_samplestats_from_moments", eval(parse(text = body), environment(whole)), "lavaan")
+out$fiml_groups_weights_MLR <- summarised(tight(m_hs, holes, missing = "fiml", group = "school", group.equal = scalar,
+  estimator = "MLR", sampling.weights = "w"))
+assignInNamespace("lav_samplestats_from_moments", whole, "lavaan")
 # lavaan 0.6-14 forgets under delta what ordinal mediators' residuals add; the standardised solution is that of theta.
 for (name in c("ordinal_mediator", "ordinal_chain")) {
   st <- standardizedSolution(fits[[name]])
