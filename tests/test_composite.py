@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from compare import assert_close_to_reference
 
 import qa_lib as qa
 from qa_lib.errors import DataWarning, StudyError
@@ -191,3 +192,34 @@ def test_an_empty_indicator_weighs_nothing_and_words_are_no_judgements():
     assert entropy([[0, 0], [0, 1]]).tolist() == [0, 1]
     with pytest.raises(StudyError, match="numbers only"):
         ahp([["1", "much"], ["2", "1"]])
+
+
+@pytest.fixture(scope="module")
+def weights(reference):
+    return reference("composite_weights")
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_ahp_agrees_with_power_iteration_in_r(weights, number):
+    wanted = weights["ahp"][number]
+    judgement = ahp(wanted["matrix"])
+    assert_close_to_reference(judgement.weights, wanted["weights"], 1e-9, "weights")
+    assert_close_to_reference(judgement.consistency_ratio, wanted["consistency_ratio"], 1e-9, "consistency ratio")
+
+
+def test_entropy_and_critic_agree_with_r(weights):
+    scores = np.array(weights["scores"])
+    assert_close_to_reference(entropy(scores), weights["entropy"], 1e-12, "entropy")
+    assert_close_to_reference(critic(scores[:, :4]), weights["critic"], 1e-12, "CRITIC")
+
+
+def test_rank_sensitivity_is_seeded_and_holds_the_probability_of_trading_places():
+    """Two weights of .5 each times uniform 1 ± .25: x beats y when 10 w₁ > 12 w₂, a chance found by integration."""
+    spec = tree(leaf("a", 0.5), leaf("b", 0.5))
+    table = pd.DataFrame({"a": [60, 50], "b": [40, 52]}, index=["x", "y"])
+    first, again, other = (qa.composite(table, spec, n_draws=20_000, seed=seed).ranks for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first.equals(other)
+    u = np.linspace(0.75, 1.25, 200_001)
+    chance = np.clip((u / 1.2 - 0.75) / 0.5, 0, 1).mean()
+    assert first.set_index("group").loc["x", "first"] == pytest.approx(chance, abs=4 * np.sqrt(chance / 20_000))
