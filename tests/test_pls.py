@@ -8,6 +8,7 @@ from compare import assert_close_to_reference
 import qa_lib as qa
 from qa_lib.effects.composites.pls_algorithm import estimate
 from qa_lib.effects.composites.pls_model import parse_model
+from qa_lib.effects.composites.pls_predict import _compare_losses, held_out_errors
 from qa_lib.errors import DataWarning, InadmissibleWarning, ModelError, NotConvergedWarning, ResponseError
 
 SMALL = """
@@ -296,6 +297,23 @@ def test_prediction_agrees_with_a_plain_loop_over_folds(mobi, fitted):
     assert row["mae"] == pytest.approx(np.abs(error).mean())
     assert row["q2_predict"] == pytest.approx(1 - (error**2).sum() / (plain**2).sum())
     assert result.glance().loc[0, "power"] in {"high", "medium", "low", "none"}
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "key"),
+    [(SMALL, "path", "mobi"), (ECSI.replace("IMG =~", "IMG <~").replace("EXP =~", "EXP <~"), "factor", "ecsi_mode_b")],
+)
+def test_errors_of_prediction_agree_with_refitting_each_fold_in_r(mobi, reference, text, scheme, key):
+    fit, expected = qa.pls(text, mobi, scheme, n_boot=0), reference("pls")["predict"][key]
+    errors, squared = held_out_errors(fit.rows.answers, fit.model, scheme, [np.array(expected["fold"])])
+    errors = errors.set_index("item")
+    assert set(errors.index) == set(expected["item"])
+    for measure in ("rmse", "mae", "rmse_linear", "mae_linear", "q2_predict"):
+        assert_close_to_reference(errors.loc[expected["item"], measure], expected[measure], ITERATED, measure)
+    losses = _compare_losses(squared, errors["dimension"].to_numpy(), 0.95)
+    overall = losses[(losses["term"] == "loss_to_linear") & losses["dimension"].isna()]
+    columns = ["estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"]
+    assert_close_to_reference(overall[columns].iloc[0], expected["loss_to_linear"], ITERATED, "CVPAT")
 
 
 @pytest.mark.parametrize(

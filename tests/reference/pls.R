@@ -88,6 +88,38 @@ blindfold <- function(data, blocks, paths, modes, scheme, distance = 7) {
   }
   q2
 }
+# PLSpredict (Shmueli et al. 2016) with folds given: fitted row by row on the others, the exogenous constructs' scores of
+# those left out carried along the paths, construct after construct; lm on the items of the exogenous constructs
+foretell <- function(data, blocks, paths, modes, scheme, fold) {
+  inside <- unlist(blocks[colSums(paths) == 0]); outside <- setdiff(unlist(blocks), inside)
+  by_pls <- by_lm <- by_mean <- as.matrix(data[outside])
+  for (k in unique(fold)) {
+    train <- data[fold != k, ]; test <- data[fold == k, ]
+    fit <- pls(train, blocks, paths, modes, scheme)
+    m <- colMeans(train); s <- sapply(train, sd)
+    w <- split(fit$weights, rep(seq_along(blocks), lengths(blocks)))
+    l <- split(fit$loadings, rep(seq_along(blocks), lengths(blocks)))
+    Y <- matrix(0, nrow(test), length(blocks))
+    for (j in seq_along(blocks)) {  # blocks stand in causal order
+      b <- blocks[[j]]; step <- fit$structure[[names(blocks)[j]]]
+      if (is.null(step)) Y[, j] <- scale(as.matrix(test[b]), m[b], s[b]) %*% w[[j]]
+      else {
+        Y[, j] <- Y[, match(step$predictors, names(blocks)), drop = FALSE] %*% step$paths
+        for (i in seq_along(b)) by_pls[fold == k, b[i]] <- m[b[i]] + s[b[i]] * l[[j]][i] * Y[, j]
+      }
+    }
+    for (item in outside) {
+      by_lm[fold == k, item] <- predict(lm(reformulate(inside, item), train), test)
+      by_mean[fold == k, item] <- m[item]
+    }
+  }
+  truth <- as.matrix(data[outside])
+  rmse <- function(p) unname(sqrt(colMeans((truth - p)^2))); mae <- function(p) unname(colMeans(abs(truth - p)))
+  loss <- rowMeans((truth - by_pls)^2) - rowMeans((truth - by_lm)^2); t <- t.test(loss)
+  list(fold = fold - 1, item = outside, rmse = rmse(by_pls), mae = mae(by_pls), rmse_linear = rmse(by_lm),
+       mae_linear = mae(by_lm), q2_predict = 1 - rmse(by_pls)^2 / rmse(by_mean)^2,
+       loss_to_linear = unname(c(t$estimate, t$stderr, t$statistic, t$p.value, t$conf.int[1:2])))
+}
 edge <- function(names, ...) {
   m <- matrix(0, length(names), length(names), dimnames = list(names, names))
   for (p in list(...)) m[p[1], p[2]] <- 1
@@ -119,6 +151,10 @@ out$corp_rep <- pls(corp, rep, rep_paths, rep("A", 4), "path")
 out$blindfold <- list(corp_rep = blindfold(corp, rep, rep_paths, rep("A", 4), "path"),
                       ecsi_mode_b = blindfold(mobi, ecsi, ecsi_paths, c("B", "B", "A", "A", "A", "A", "A"), "factor"),
                       mobi_11 = blindfold(mobi, small, small_paths, rep("A", 4), "path", 11))
+set.seed(20261121)
+out$predict <- list(mobi = foretell(mobi[unlist(small)], small, small_paths, rep("A", 4), "path", sample(rep(1:10, 25))),
+                    ecsi_mode_b = foretell(mobi[unlist(ecsi)], ecsi, ecsi_paths, c("B", "B", "A", "A", "A", "A", "A"),
+                                           "factor", sample(rep(1:7, length.out = 250))))
 out$alpha <- lapply(small, function(b) suppressWarnings(psych::alpha(mobi[b], warnings = FALSE)$total$std.alpha))
 model <- paste(sapply(names(small), function(f) paste(f, "=~", paste(small[[f]], collapse = "+"))), collapse = "\n")
 ratio <- unclass(semTools::htmt(model, data = mobi, htmt2 = FALSE))

@@ -15,7 +15,7 @@ from qa_lib.errors import ModelError
 from qa_lib.results import Provenance, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
@@ -102,26 +102,37 @@ def predict(
     n = len(values)
     if not 2 <= folds <= n or repeats < 1:
         raise ModelError(f"folds={folds}, repeats={repeats}: 2 to {n} folds and at least one repetition are needed.")
+    rng = np.random.default_rng(seed)
+    errors, squared = held_out_errors(values, model, scheme, [rng.permutation(n) % folds for _ in range(repeats)])
+    comparison = _compare_losses(squared, errors["dimension"].to_numpy(), conf_level)
+    settings = {"scheme": scheme, "folds": folds, "repeats": repeats, "seed": seed}
+    provenance = Provenance("pls.predict", n, settings)
+    return PlsPrediction(errors, comparison, n, folds, repeats, conf_level, provenance)
+
+
+def held_out_errors(
+    values: np.ndarray, model: PlsModel, scheme: Scheme, assignments: Sequence[np.ndarray]
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """The errors of each item, see ``PlsPrediction``, and squared errors by PLS, linear model and mean (3, n, items).
+
+    ``assignments``: per repetition the fold, 0 … K − 1, of every respondent (n,). Squared and absolute errors are
+    averaged over repetitions (not the predictions, which would flatter all three).
+    """
     exogenous = np.flatnonzero(~model.adjacency.any(axis=0))
     sources = np.flatnonzero(model.membership[:, exogenous].any(axis=1))
     targets = np.setdiff1d(np.flatnonzero(model.membership[:, model.endogenous].any(axis=1)), sources)
-    rng = np.random.default_rng(seed)
-    squared, absolute = np.zeros((3, n, len(targets))), np.zeros((3, n, len(targets)))
-    for _ in range(repeats):
-        for test, predictions in _folds(values, model, scheme, rng.permutation(n) % folds, sources, targets):
+    squared, absolute = np.zeros((2, 3, len(values), len(targets)))
+    for fold in assignments:
+        for test, predictions in _folds(values, model, scheme, fold, sources, targets):
             residual = values[test][:, targets] - predictions
-            squared[:, test] += residual**2 / repeats
-            absolute[:, test] += np.abs(residual) / repeats
+            squared[:, test] += residual**2 / len(assignments)
+            absolute[:, test] += np.abs(residual) / len(assignments)
     q2, q2_error = _q_squared(squared[0], squared[2])
     rmse, mae = np.sqrt(squared.mean(axis=1)), absolute.mean(axis=1)
     dimension = np.array([model.constructs[model.endogenous[_owner(model, item)]] for item in targets])
     columns = {"dimension": dimension, "item": [model.items[item] for item in targets]}
     columns |= {"q2_predict": q2, "q2_error": q2_error, "rmse": rmse[0], "mae": mae[0]}
-    errors = pd.DataFrame(columns | {"rmse_linear": rmse[1], "mae_linear": mae[1]})
-    comparison = _compare_losses(squared, dimension, conf_level)
-    settings = {"scheme": scheme, "folds": folds, "repeats": repeats, "seed": seed}
-    provenance = Provenance("pls.predict", n, settings)
-    return PlsPrediction(errors, comparison, n, folds, repeats, conf_level, provenance)
+    return pd.DataFrame(columns | {"rmse_linear": rmse[1], "mae_linear": mae[1]}), squared
 
 
 def _q_squared(loss: np.ndarray, benchmark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
