@@ -144,3 +144,13 @@ def test_without_a_bootstrap_contrasts_have_no_class():
     found = qa.penalty_reward(data, "sat", ["a"], n_boot=0)
     assert found.tidy().set_index("term").loc[["range", "asymmetry"], ["conf_low", "conf_high"]].isna().all(axis=None)
     assert found.classes["factor"].tolist() == ["undecided"]
+
+
+@pytest.mark.parametrize("never_low", [["art"], ["parking", "wifi", "staff", "art"]])
+def test_the_map_leaves_out_attributes_nobody_rated_low(never_low):
+    data = simulated(200)
+    data[never_low] = data[never_low].clip(lower=3)
+    with pytest.warns(DataWarning, match="0 low"):
+        axes = qa.penalty_reward(data, "sat", ["parking", "wifi", "staff", "art"], scale=(1, 5), n_boot=50).plot()
+    assert {text.get_text() for text in axes.texts} == {"parking", "wifi", "staff", "art"} - set(never_low)
+    assert np.isfinite([*axes.get_xlim(), *axes.get_ylim()]).all()

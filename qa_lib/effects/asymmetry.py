@@ -97,6 +97,7 @@ class PenaltyReward(Result):
 
     def plot(self, ax: Axes | None = None, labels: Mapping[str, str] | None = None, kano: Kano | None = None) -> Axes:
         """Reward against penalty with intervals; above the diagonal lie motivation factors, below it basic ones.
+        An attribute that nobody rated low, or nobody high, has no place.
 
         With a Kano questionnaire of the same study its better and worse coefficients join the map, on the second axes
         (0–1), so that the diagonal means the same for both; one name in both is joined by a line.
@@ -106,13 +107,17 @@ class PenaltyReward(Result):
         labels = labels or {}
         ax = ax or plt.subplots()[1]
         x, y = (self.table[self.table["term"] == term].set_index("dimension") for term in ("penalty", "reward"))
+        shown = x.index[np.isfinite(x["estimate"].to_numpy() + y["estimate"].to_numpy())]
+        x, y = x.loc[shown], y.loc[shown]
         bounds = [np.abs(t[["conf_low", "conf_high"]].to_numpy().T - t["estimate"].to_numpy()) for t in (x, y)]
         ax.errorbar(-x["estimate"], y["estimate"], xerr=bounds[0][::-1], yerr=bounds[1], fmt="o", elinewidth=0.8)
-        points = {name: (-x.loc[name, "estimate"], y.loc[name, "estimate"]) for name in x.index}
+        points = {name: (-x.loc[name, "estimate"], y.loc[name, "estimate"]) for name in shown}
         for name, place in points.items():
             ax.annotate(labels.get(name, name), place, xytext=(5, 5), textcoords="offset points")
-        top = 1.05 * max(-x["conf_low"].min(), y["conf_high"].max())
-        bottom = 1.05 * min(0, (-x["conf_high"]).min(), y["conf_low"].min())
+        columns = ["estimate", "conf_low", "conf_high"]
+        ends = np.concatenate([-x[columns].to_numpy().ravel(), y[columns].to_numpy().ravel()])
+        ends = ends[np.isfinite(ends)]
+        top, bottom = (1.05 * ends.max(), min(0, 1.05 * ends.min())) if len(ends) else (1, 0)
         ax.plot([bottom, top], [bottom, top], color="0.6", linewidth=0.8)
         ax.set(xlim=(bottom, top), ylim=(bottom, top))
         ax.set_xlabel(labels.get("penalty", "Penalty of a low rating"))
