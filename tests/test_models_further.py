@@ -41,6 +41,7 @@ g ~~ 0*visual + 0*speed
 visual ~~ 0*speed"""
 AGREE = ["A1", "A2", "A3", "A4", "A5"]
 AGREEABLE = "A =~ A1 + A2 + A3 + A4 + A5"
+DRIVEN = AGREEABLE + "\nA ~ age + education"
 HELD = "A =~ A2 + A3 + A4 + A5\nA2 | a1*t1 + a2*t2\nA3 | a1*t1 + a2*t2"
 CHAIN = AGREEABLE + "\nE1 ~ A\nC1 ~ E1 + A\nN1 ~ C1 + A"
 MIXED = AGREEABLE + "\nE1 ~ a*A\nC2 ~ b*E1 + A\nindirect := a*b"
@@ -81,6 +82,8 @@ CASES = {
         WEIGHTED | {"estimator": "WLSMV", "group_equal": ("thresholds", "loadings")},
     ),
     "groups_weights_ULSMV": (AGREEABLE, "bfi", WEIGHTED | {"estimator": "ULSMV"}),
+    "covariates_weights_WLSMV": (DRIVEN, "bfi", ORDINAL | {"weights": "w"}),
+    "covariates_groups_weights_WLSMV": (DRIVEN, "bfi", ORDINAL | {"weights": "w", "group": "gender"}),
     "thresholds_equal": (HELD, "bfi", {"estimator": "WLSMV", "ordered": AGREE[1:]}),
     "ordinal_mediator": (MIXED, "bfi", {"estimator": "WLSMV", "ordered": [*AGREE, "E1"], "parameterization": "theta"}),
     "ordinal_chain": (
@@ -126,6 +129,25 @@ def test_agrees_with_lavaan(name, data, reference):
     for measure, value in expected["fit"].items():
         if measure != "npar" and value is not None:
             assert_close_to_reference(glance[MEASURES[measure]], value, 1e-5, measure)
+
+
+def test_an_outcome_without_a_free_path_has_its_r_squared(data, reference):
+    expected = reference("further_models")["r2"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        single = qa.sem(HS + "\nvisual ~ 0*speed\nx9 ~ 0*ageyr", data["hs"]).r_squared
+        groups = qa.sem(HS + "\nvisual ~ c(0, NA)*ageyr", data["hs"], group="school").r_squared
+    for found, wanted in [(single, expected["zero_path"]), *((groups[g], expected["one_group"][g]) for g in groups)]:
+        assert set(found.index) == set(wanted)
+        assert_close_to_reference(found[list(wanted)], list(wanted.values()), 1e-4, "R²")
+
+
+def test_a_negative_residual_variance_explains_nothing_that_can_be_told():
+    cov = pd.DataFrame([[1, 0.7, 0.7], [0.7, 1, 0.4], [0.7, 0.4, 1]], list("abc"), list("abc"))
+    with pytest.warns(InadmissibleWarning, match="negative variance of a"):
+        fit = qa.cfa("f =~ a + b + c", cov, nobs=200)
+    assert np.isnan(fit.r_squared["a"])
+    assert_close_to_reference(fit.r_squared["b"], 0.4, 1e-6, "R²")
 
 
 @pytest.mark.parametrize("name", ["ordinal_mediator", "ordinal_chain"])

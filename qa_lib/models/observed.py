@@ -197,8 +197,9 @@ def collect(
     fiml: bool = False,
     exogenous: Sequence[str] = (),
 ) -> list[Sample]:
-    """Samples, one per group in order of appearance, from a DataFrame of responses, Moments, a covariance DataFrame
-    with ``nobs``, or a mapping of groups to Moments or covariance matrices.
+    """Samples, one per group in order of appearance (be the respondent usable or not, as in lavaan), from a DataFrame
+    of responses, Moments, a covariance DataFrame with ``nobs``, or a mapping of groups to Moments or covariance
+    matrices.
 
     Under ``fiml`` every respondent who answered anything is kept, but those whose ``exogenous`` covariates are missing:
     the model has no distribution for these. Warns DataWarning of such."""
@@ -239,7 +240,9 @@ def collect(
     clusters = None if cluster is None else pd.factorize(data[cluster])[0]
     if clusters is not None and len(np.unique(clusters[keep])) < 2:
         raise ModelError(f"column {cluster!r} names fewer than two clusters: errors between clusters need more.")
-    named = [None] if labels is None else list(labels[keep].unique())
+    named = (
+        [None] if labels is None else [label for label in labels.dropna().unique() if (keep & (labels == label)).any()]
+    )
     if labels is not None and len(named) < 2:
         raise ModelError(f"column {group!r} names {len(named)} group: at least two are needed.")
     parts = [(label, keep if label is None else keep & (labels == label).to_numpy()) for label in named]

@@ -136,8 +136,9 @@ class ModelFit(Result):
 
     @property
     def r_squared(self) -> pd.Series | dict[object, pd.Series]:
-        """Explained variance of every indicator and outcome."""
-        return self._by_group([pd.Series(r_squared(self.table, block, self.x)) for block in self.objective.blocks])
+        """Explained variance of every indicator and outcome; nan where its residual variance is negative."""
+        blocks = enumerate(self.objective.blocks)
+        return self._by_group([pd.Series(r_squared(self.table, group, block, self.x)) for group, block in blocks])
 
     def residuals(self, kind: Kind = "raw"):
         """Observed less implied covariances; a dict by group when there are several.

@@ -186,7 +186,8 @@ class ConditionalMoments:
 
     values : thresholds, or intercepts with their sign reversed, item after item; slopes, item after item; residual
     variances of continuous items; residual covariances down the columns of the lower triangle. acov : n × their
-    covariance. cov, mean : over all columns; of the residuals for items, of the sample (n − 1) for covariates.
+    covariance. cov, mean : over all columns; of the residuals for items, of the sample for covariates: as lavaan, with
+    denominator n − 1, under weights n (so that equal weights move a covariate's variance by 1/n, and nothing else).
     """
 
     values: np.ndarray
@@ -232,7 +233,8 @@ def conditional_moments(
     influence = _influences(found, np.column_stack(moves) if moves else np.empty((len(w), 0))) * w[:, None]
     names = _names(items, regressions, covariates)
     mean = pd.Series([getattr(found, "intercept", 0.0) for found in regressions.values()], index=items)
-    everything = _with_covariates(pd.DataFrame(cov, index=items, columns=items), mean, data, covariates, w)
+    count = len(w) - (weights is None)
+    everything = _with_covariates(pd.DataFrame(cov, index=items, columns=items), mean, data, covariates, w, count)
     acov = pd.DataFrame(influence.T @ influence / len(w), index=names, columns=names)
     return ConditionalMoments(values, acov, *everything, converged)
 
@@ -282,13 +284,13 @@ def _names(items: Sequence[str], regressions: dict[str, Regression], covariates:
 
 
 def _with_covariates(
-    cov: pd.DataFrame, mean: pd.Series, data: pd.DataFrame, covariates: Sequence[str], w: np.ndarray
+    cov: pd.DataFrame, mean: pd.Series, data: pd.DataFrame, covariates: Sequence[str], w: np.ndarray, count: int
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """Covariances and means of all columns of the data, in their order; items and covariates apart."""
+    """Covariances and means of all columns of the data, in their order; items and covariates (÷ ``count``) apart."""
     x = data[list(covariates)]
     centre = pd.Series(w @ x.to_numpy(dtype=float) / w.sum(), index=x.columns)
     deviation = (x - centre).to_numpy(dtype=float)
-    own = pd.DataFrame((w[:, None] * deviation).T @ deviation / (w.sum() - 1), index=x.columns, columns=x.columns)
+    own = pd.DataFrame((w[:, None] * deviation).T @ deviation / count, index=x.columns, columns=x.columns)
     whole = pd.DataFrame(0.0, index=data.columns, columns=data.columns)
     whole.loc[cov.index, cov.columns], whole.loc[own.index, own.columns] = cov, own
     return whole, pd.concat([mean, centre]).loc[data.columns]

@@ -34,11 +34,15 @@ agree <- c("A1", "A2", "A3", "A4", "A5")
 held <- "A =~ A2 + A3 + A4 + A5\nA2 | a1*t1 + a2*t2\nA3 | a1*t1 + a2*t2"
 chain <- "A =~ A1 + A2 + A3 + A4 + A5\nE1 ~ A\nC1 ~ E1 + A\nN1 ~ C1 + A"
 mixed <- "A =~ A1 + A2 + A3 + A4 + A5\nE1 ~ a*A\nC2 ~ b*E1 + A\nindirect := a*b"
+driven <- "A =~ A1 + A2 + A3 + A4 + A5\nA ~ age + education"
 weighted <- function(estimator, ...) tight("A =~ A1 + A2 + A3 + A4 + A5", bfi, estimator = estimator, ordered = agree,
   sampling.weights = "w", group = "gender", ...)
 fits <- list(
   groups_weights_WLSMV = weighted("WLSMV", group.equal = c("thresholds", "loadings")),
   groups_weights_ULSMV = weighted("ULSMV"),
+  covariates_weights_WLSMV = tight(driven, bfi, estimator = "WLSMV", ordered = agree, sampling.weights = "w"),
+  covariates_groups_weights_WLSMV = tight(driven, bfi, estimator = "WLSMV", ordered = agree, sampling.weights = "w",
+    group = "gender"),
   thresholds_equal = tight(held, bfi, estimator = "WLSMV", ordered = agree[-1]),
   ordinal_mediator = tight(mixed, bfi, estimator = "WLSMV", ordered = c(agree, "E1"), parameterization = "theta"),
   ordinal_chain = tight(chain, bfi, estimator = "WLSMV", ordered = c(agree, "E1", "C1", "N1"), parameterization = "theta"),
@@ -75,4 +79,7 @@ for (method in c("satorra.2000", "satorra.bentler.2001", "satorra.bentler.2010")
   x <- lavTestLRT(fits$covariates_MLM, tight(null, hs, estimator = "MLM"), method = method)
   out$difference[[method]] <- list(chisq = x[2, "Chisq diff"], df = x[2, "Df diff"])
 }
+explained <- function(model, ...) as.list(lavInspect(sem(paste(m_hs, model, sep = "\n"), hs, ...), "r2"))
+out$r2 <- list(zero_path = explained("visual ~ 0*speed\nx9 ~ 0*ageyr"),
+  one_group = lapply(explained("visual ~ c(0, NA)*ageyr", group = "school"), as.list))
 write_reference(out, "tests/reference/further_models.json")

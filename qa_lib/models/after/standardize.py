@@ -61,13 +61,14 @@ def _block_values(
                 values[k] = threshold[block.threshold_item == i][int(row.rhs[1:]) - 1] / deviation[i]
 
 
-def r_squared(table: ParameterTable, block: Block, x: np.ndarray) -> dict[str, float]:
-    """Share of variance explained of every indicator and outcome of one group."""
+def r_squared(table: ParameterTable, group: int, block: Block, x: np.ndarray) -> dict[str, float]:
+    """Share of variance explained of every indicator and outcome of one group, zero where all its paths are; nan where
+    its residual variance is negative."""
     directed, symmetric, *_ = fill(block, x)
     total = np.linalg.inv(np.eye(len(directed)) - directed)
-    variance = np.diag(total @ symmetric @ total.T)
-    return {
-        name: float(1 - symmetric[i, i] / variance[i])
-        for i, name in enumerate(block.names)
-        if directed[i].any() and symmetric[i, i] >= 0
-    }
+    rows = [row for row in table.rows if row.group == group and row.op in {"=~", "~"}]
+    explained = {row.rhs if row.op == "=~" else row.lhs for row in rows}
+    residual = np.where(np.diag(symmetric) < 0, np.nan, np.diag(symmetric))
+    with np.errstate(invalid="ignore", divide="ignore"):  # a variance of zero has no shares
+        share = 1 - residual / np.diag(total @ symmetric @ total.T)
+    return {name: float(value) for name, value in zip(block.names, share, strict=True) if name in explained}
