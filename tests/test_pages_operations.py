@@ -14,6 +14,7 @@ from qa_lib.operations.kpi.completion import completion
 from qa_lib.report import display
 from qa_lib.report.pages import (
     branches,
+    causes,
     improvement,
     kpi_rows,
     monitoring,
@@ -85,7 +86,7 @@ def test_a_study_without_tickets_says_what_the_other_records_tell(shown):
     found = page.attempt(qa.kpis, calls, spec, period=kpi_rows.frequency(page))
     operations.standards(page, found)
     operations.time_to_resolve(page, found, calls, spec, "resolution_time")
-    operations.causes(page, calls, found)
+    causes.ranked(page, calls, found)
     branches.compared(page, calls, spec)
     assert shown.tables
     assert not re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", shown.text)
@@ -152,7 +153,7 @@ def test_chinese_pages_hold_no_english_sentence(shown, period):
     operations.standards(page, found)
     operations.time_to_resolve(page, found, tables, None, "resolution_time")
     operations.complaints_and_churn(page, found)
-    operations.causes(page, tables, found)
+    causes.ranked(page, tables, found)
     branches.circle(page, found)
     assert not re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", shown.text)
     assert not re.search(r"\d\.\d{4,}", shown.text)

@@ -1,9 +1,17 @@
 """Operations records: units and causes too small to show cannot be got back from the tables beside them."""
 
+import itertools
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
+import pytest
+from study_folders import csv, rows, small_study
 from test_suppression import MINIMUM, bounds
 
+from qa_lib.operations.kpi.kpi_spec import read_kpi_spec
+from qa_lib.report import display
+from qa_lib.report.pages import causes, kpi_rows, open_page
 from qa_lib.report.suppression import dated, hidden_cells, hidden_groups
 
 
@@ -45,3 +53,70 @@ def test_no_small_cell_of_records_follows_from_the_tables():
     for place, (low, high) in bounds(places, sums).items():
         if place in small:
             assert high - low > 0.5, f"{place} is {low} to {high}"
+
+
+BRANCHES = ("east", "north", "south")
+PERIODS = ("2026-07", "2026-08", "2026-09", "2026-Q3")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Three months of answers and tickets of three branches: causes and errors common and rare."""
+    answers = pd.concat([rows(60, month) for month in PERIODS[:3]])
+    answers["branch"] = np.resize(BRANCHES, len(answers))
+    spec = {"segments": [{"id": "branch"}], "minimum_cell": MINIMUM}
+    folder = small_study(tmp_path_factory.mktemp("causes"), {"a.csv": csv(answers)}, spec)
+    rng = np.random.default_rng(5)
+    records = pd.concat([tickets(seed) for seed in (3, 4, 6)], ignore_index=True)
+    records["ticket_id"] = np.arange(len(records))
+    records["error"] = rng.choice(["", "typing", "rule", "forgotten"], len(records), p=[0.6, 0.3, 0.07, 0.03])
+    records["error"] = records["error"].where(records["branch"] != "east", "")
+    columns = {"priority": "normal", "contacts": 1, "resolved": records["submitted"].str[:11] + "17:00"}
+    (folder / "tickets").mkdir()
+    records.assign(**columns).to_csv(folder / "tickets" / "t.csv", index=False)
+    return folder, records.assign(month=records["submitted"].str[:7])
+
+
+@pytest.fixture(scope="module")
+def published(study) -> dict[tuple[str, str, str], pd.Series]:
+    """What every page shows of tickets: by period, branch ("" for everyone) and column, the counts by cause; the
+    pooled one's is nan."""
+    found, standards = {}, SimpleNamespace(spec=read_kpi_spec(None))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("paragraph", "heading"):
+            patch.setattr(display, name, lambda *_: None)
+        for period, branch in itertools.product(PERIODS, ("", *BRANCHES)):
+            page = open_page(study[0], period, branch and f"branch={branch}", "en", answers=False)
+            shown = {}
+            patch.setattr(causes, "_show", lambda _, what, rows, kinds, shown=shown: shown.update({what: rows}))
+            causes.ranked(page, kpi_rows.tables(page, None), standards)
+            found |= {(period, branch, what): rows.set_index("cause")["count"] for what, rows in shown.items()}
+    return found
+
+
+@pytest.mark.parametrize("column", ["cause", "error"])
+def test_no_small_cause_follows_from_the_pages(study, published, column):
+    """Everyone's page and every branch's, of the months and of their quarter, held against each other."""
+    records = study[1]
+    true = records[records[column] != ""].groupby(["month", "branch", column]).size().to_dict()
+    sums, n_shown, n_pooled = [], 0, 0
+    for period, branch in itertools.product(PERIODS, ("", *BRANCHES)):
+        here = [cell for cell in true if period in (cell[0], "2026-Q3") and branch in (cell[1], "")]
+        sums.append((here, sum(true[cell] for cell in here)))  # the total is a KPI's number of cases
+        counts = published.get((period, branch, f"tickets_{column}"), pd.Series(dtype=float))
+        one = counts[counts.index.notna()]
+        sums += [([cell for cell in here if cell[2] == cause], count) for cause, count in one.items()]
+        n_shown, n_pooled = n_shown + len(one), n_pooled + len(counts) - len(one)
+    assert n_shown > 10
+    assert n_pooled > 2
+    found = bounds(list(true), sums)
+    small = [cell for cell, n in true.items() if n < MINIMUM]
+    assert small
+    for cell in small:
+        low, high = found[cell]
+        assert high - low > 0.5, f"{cell} is {low} to {high}"
+
+
+def test_no_count_on_a_page_is_small_pooled_or_not(published):
+    assert len(published) > 10
+    assert all((counts >= MINIMUM).all() for counts in published.values())

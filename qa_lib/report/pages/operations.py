@@ -1,4 +1,4 @@
-"""What the service did: indicators against their standards, how long requests stay open, causes, the months so far."""
+"""What the service did: indicators against their standards, how long requests stay open, the months so far."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pandas as pd
 
 from qa_lib.operations.kpi.completion import completion
 from qa_lib.operations.kpi.kpi_spec import Kpi, KpiSpec
-from qa_lib.operations.kpis import Kpis, kpi_cases, pareto
+from qa_lib.operations.kpis import Kpis, kpi_cases
 from qa_lib.report import charts_operations as charts
 from qa_lib.report import display
-from qa_lib.report.pages import records
 from qa_lib.report.pages.kpi_rows import Words, frequency, judged, previous_of, rows_of, shown
 from qa_lib.report.pages.page import ReportPage
 from qa_lib.results import Provenance
@@ -22,7 +21,6 @@ from qa_lib.tracking.periods import change
 
 SIGNIFICANCE = 0.05
 _MOODS = {"met": "good", "not_met": "bad"}
-_CAUSES = (("tickets", "cause"), ("tickets", "error"), ("complaints", "kind"))
 _SHORTEST_HISTORY = 8  # periods a control chart needs to say anything
 _CHARTS = 3
 
@@ -296,39 +294,6 @@ def complaints_and_churn(page: ReportPage, found: Kpis | None) -> None:
         cards.append(card)
     display.cards(cards)
     display.paragraph(text("complaints_note"), "note")
-
-
-def causes(page: ReportPage, tables: dict[str, pd.DataFrame], found: Kpis | None) -> None:
-    """Error types, causes and kinds of complaint of this period, the commonest first."""
-    text, drawn = page.text, 0
-    for name, column in _CAUSES:
-        table = tables.get(name, pd.DataFrame())
-        if found is None or column not in table:
-            continue
-        table = records.of_period(page, table, found.spec.tables[name].at)
-        ranked = pareto(table[table[column].fillna("") != ""], column)
-        if ranked.empty:
-            continue
-        if not drawn:
-            page.section("ops_causes")
-        drawn += 1
-        labels = [text(f"cause_{cause}") if text.has(f"cause_{cause}") else str(cause) for cause in ranked["cause"]]
-        few = int((ranked["cumulative"].shift(fill_value=0) < 0.8).sum())
-        key = "pareto" if few < len(ranked) else "pareto_even"
-        sentence = text(
-            f"{key}_{name}_{column}", n=text.count(ranked["count"].sum()), k=few, of=len(ranked),
-            share=text.percent(ranked["cumulative"].iloc[few - 1]), names=text.join(labels[:few]),
-        )  # fmt: skip
-        display.paragraph(sentence)
-        if column == "cause":
-            display.figure(charts.pareto(ranked.assign(label=labels), {"axis": text("axis_cause")}), sentence)
-            continue
-        rows = {text(f"column_{name}_{column}"): labels, text("n_of_cases"): ranked["count"].map(text.count)}
-        rows |= {
-            text("share"): ranked["share"].map(text.percent),
-            text("so_far"): ranked["cumulative"].map(text.percent),
-        }
-        display.table(pd.DataFrame(rows), text(f"caption_{name}_{column}"))
 
 
 def over_time(page: ReportPage, found: Kpis | None) -> None:
