@@ -3,10 +3,12 @@
 import os
 import re
 import stat
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from study_folders import csv, rows, small_study
 
 import qa_lib as qa
@@ -259,3 +261,33 @@ def test_a_study_may_show_names_of_staff_but_no_more(tmp_path):
     assert shown["agent"].tolist()[:9] == crowd[:9]
     assert "@" not in shown["agent"].iloc[9]
     assert not set(shown["asked"]) & set(crowd), "customers' names in a column of any name are hashed whole"
+
+
+def test_columns_that_kpis_yaml_or_the_roster_say_name_staff_are_coded(tmp_path):
+    study = staffed(tmp_path, ROSTER)
+    ann, ming, bo = study.roster()["agent"]
+    desk = pd.DataFrame(
+        {"ticket_id": ["T1", "T2", "T3"], "teller": ["Ann Lee", "Zoe Roe", ""], "cashier": ["王小明", "Ann Lee", ""],
+         "leader": "Zoe Roe", "resolved_by": "Bo Ek", "rung": ["Zoe Roe", "x", "y"], "branch": "north"}
+    )  # fmt: skip
+    desk.to_csv(study.path / "tickets" / "t.csv", index=False)
+    pace = {"id": "pace", "table": "tickets", "kind": "throughput", "agent": "rung", "end": "resolved"}
+    spec = {"tables": {"tickets": {"at": "submitted", "agent": "teller"}}, "kpis": [pace]}
+    (study.path / "kpis.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    found = study.tickets()
+    zoe = found["leader"].iloc[0]
+    assert found["teller"].tolist() == [ann, zoe, ""], "kpis.yaml maps it"
+    assert found["rung"].iloc[0] == zoe, "a KPI maps it"
+    assert found["cashier"].tolist() == [ming, ann, ""], "the roster knows its people"
+    assert found["resolved_by"].tolist() == [bo] * 3
+    assert found["branch"].tolist() == ["north"] * 3
+    assert not {"Ann Lee", "Zoe Roe", "王小明", "Bo Ek"} & set(found.to_numpy().ravel())
+    named = replace(study, spec=study.spec.model_copy(update={"staff": "names"}))
+    assert named.tickets()["teller"].tolist() == ["Ann Lee", "Zoe Roe", ""]
+
+
+@pytest.mark.parametrize("content", ["tables: [1]\nkpis: {a: 1}", "tables: {tickets: 5}\nkpis: [1, null]", "a: 1"])
+def test_a_broken_kpis_yaml_is_told_where_kpis_are_computed(tmp_path, content):
+    study = staffed(tmp_path, ROSTER)
+    (study.path / "kpis.yaml").write_text(content, encoding="utf-8")
+    assert len(study.tickets()) == 3

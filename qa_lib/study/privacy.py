@@ -12,7 +12,7 @@ import re
 import secrets
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +56,9 @@ _COLUMN_NAMES = re.compile(
     re.IGNORECASE,
 )
 _STAFF = re.compile(
-    r"(service_?)?agent(_?name)?|monitor(ed_by)?|assurer|assignee|owner|handler|handled_by|operator|employee(_?name)?"
-    r"|staff(_?name)?|team_?lead(er)?|supervisor|manager|坐席|客服|员工|柜员|经办人?|处理人|负责人|质检员|班组长|主管",
+    r"(service_?)?agent(_?name)?|monitor|assurer|assignee|owner|handler|operator|employee(_?name)?|staff(_?name)?"
+    r"|(team_?)?lead(er)?|supervisor|manager|((handled|resolved|closed|answered|served|monitored)_by|assigned_to)(_?name)?"
+    r"|坐席|客服|员工|柜员|经办人?|处理人|负责人|质检员|班组长|主管",
     re.IGNORECASE,
 )
 SURNAMES = (
@@ -145,17 +146,20 @@ def _are_chinese_names(distinct: Iterable[str]) -> bool:
 
 
 def without_personal(
-    table: pd.DataFrame, declared: Iterable[str], codes: Mapping[str, str] | None = None
+    table: pd.DataFrame,
+    declared: Iterable[str],
+    codes: Mapping[str, str] | None = None,
+    staff_columns: Collection[str] = (),
 ) -> pd.DataFrame:
     """An operations record with keyed hashes in place of personal data, save in the columns ``declared``.
 
     A column whose name says that it is personal, or of people's names, is hashed whole; counts and links between
-    tables stay what they were. Members of staff (columns such as ``agent`` and ``monitor``) become their code in
-    ``codes``, else a keyed hash; without ``codes`` their names stay.
+    tables stay what they were. Members of staff (columns such as ``agent`` and ``monitor``, and ``staff_columns``)
+    become their code in ``codes``, else a keyed hash; without ``codes`` their names stay.
     """
     hidden = {}
     for name in table.columns.difference(declared):
-        staff = _STAFF.fullmatch(name.strip()) is not None
+        staff = name in staff_columns or _STAFF.fullmatch(name.strip()) is not None
         coded = staff and codes is not None
         if not coded and (not _may_be_personal(table[name]) or personal_column([name], table[name]) is None):
             continue
@@ -186,6 +190,22 @@ def staff_codes(roster: Path) -> dict[str, str]:
                 f"{roster}: code {twice.iloc[0]!r}: give each person one code, and each code to one person."
             )
     return dict(given.to_numpy().tolist())
+
+
+def columns_of_staff(table: pd.DataFrame, roster: Path) -> set[str]:
+    """The columns of an operations record most of whose values are agents on the roster, whatever they are called."""
+    people = read_table(roster) if roster.is_file() else pd.DataFrame()
+    names = {name for name in people.get("agent", pd.Series(dtype=str)).str.strip() if name and not name.isdigit()}
+    if not names:
+        return set()
+    found = set()
+    for column in table:
+        values = (
+            {text.strip() for text in _factorized(table[column])[1]} - {""} if _may_be_personal(table[column]) else {}
+        )
+        if values and 2 * len(names.intersection(values)) > len(values):
+            found.add(column)
+    return found
 
 
 def staff_code(name: str, codes: Mapping[str, str], key: bytes) -> str:

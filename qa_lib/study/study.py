@@ -14,7 +14,7 @@ from qa_lib.study.exports.files import SUFFIXES, read_table
 from qa_lib.study.instrument import Instrument, read_instrument
 from qa_lib.study.kept import kept
 from qa_lib.study.limits import plain
-from qa_lib.study.privacy import personal_kind, redacted, staff_codes, without_personal
+from qa_lib.study.privacy import columns_of_staff, personal_kind, redacted, staff_codes, without_personal
 from qa_lib.study.responses import Responses, comparable
 from qa_lib.study.schema import load_yaml, validate
 from qa_lib.study.study_file import StudyFile
@@ -198,7 +198,21 @@ class Study:
     def _private(self, table: pd.DataFrame, record: str) -> pd.DataFrame:
         roster = self.path / "roster.csv"
         codes = staff_codes(roster) if self.spec.staff == "codes" else None
-        return without_personal(table, self.may_be_personal(record), codes)
+        staff = self._staff_columns(record) | columns_of_staff(table, roster)
+        return without_personal(table, self.may_be_personal(record), codes, staff)
+
+    def _staff_columns(self, record: str) -> set[str]:
+        """The columns of a record that kpis.yaml says name members of staff, whatever they are called."""
+        path = self.path / "kpis.yaml"
+        spec = load_yaml(path, StudyError) if path.is_file() else {}
+        tables, kpis = spec.get("tables"), spec.get("kpis")  # checked where KPIs are computed, not here
+        of = [tables.get(record)] if isinstance(tables, dict) else []
+        of += (
+            [kpi for kpi in kpis if isinstance(kpi, dict) and kpi.get("table") == record]
+            if isinstance(kpis, list)
+            else []
+        )
+        return {str(entry["agent"]) for entry in of if isinstance(entry, dict) and entry.get("agent")}
 
     def may_be_personal(self, record: str) -> list[str]:
         """The columns of an operations record that study.yaml declares personal."""

@@ -59,7 +59,7 @@ def check_responses(data: bytes, name: str, **changes: str) -> None:
         old.unlink()
     path = place.path / "responses" / name
     path.write_bytes(data)
-    export = harness.attempt(read_export, path)
+    export = harness.attempt(read_export, path, place.spec.encoding)
     responses = harness.attempt(build, place)
     if export is None:
         assert responses is None
