@@ -64,7 +64,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context(_style()):
             fig = draw(*args, **kwargs)
-            fig.draw_without_rendering()
+            fig.get_layout_engine().execute(fig)
             fig.set_layout_engine("none")  # it is laid out; saving need not do so again
             return fig
 
@@ -73,7 +73,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 def untangle(ax: mpl.axes.Axes) -> None:
     """Moves the labels of points that overlap to the nearest free place: about the point, then further up or down."""
-    ax.figure.draw_without_rendering()
+    ax.figure.get_layout_engine().execute(ax.figure)
     labels = [t for t in ax.texts if isinstance(t, Annotation) and t.anncoords == "offset points" and t.get_text()]
     frame = ax.get_window_extent()
     taken = [text.get_window_extent() for text in ax.texts if text not in labels and text.get_text()]
