@@ -23,6 +23,7 @@ RULES = {"95/5": 0.05, "90/10": 0.10}
 LARGEST_N = 2000  # as in the authors' software; beyond it the indices hardly move
 _RESIDUAL_CORRELATION = 0.3
 _ROOM = 0.95  # share of an item's free variance that a cross-loading may take
+_TOLERANCE = 1e-9  # a chi-square to a ten-thousandth at the largest n
 _MOST_LOST = 0.1  # share of replications that may fail to converge
 
 
@@ -254,8 +255,8 @@ def _indices(fit: ModelFit, population: np.ndarray, n_rep: int, n_means: int, rn
     covs = _wishart(population, n, n_rep, rng)
     p = len(population)
     block = fit.objective.blocks[0]
-    stack = Stack(np.zeros((n_rep, p)), covs, np.ones(n_rep))
-    x, converged = fit_many([block], [stack], fit.x, fit.table.mapping, means=False)
+    start = _fitted(fit, population[None], fit.x)[0][0]
+    x, converged = _fitted(fit, covs, start)
     if converged.mean() < 1 - _MOST_LOST:
         raise ModelError(f"{(~converged).sum()} of {n_rep} replications did not converge: the model is too weak.")
     implied, covs = imply(block, x[converged]).cov, covs[converged]
@@ -272,6 +273,12 @@ def _indices(fit: ModelFit, population: np.ndarray, n_rep: int, n_means: int, rn
     residuals = np.sum(((covs - implied)[:, i, j] / scale) ** 2, axis=1)
     srmr = np.sqrt(residuals / (len(i) + n_means))  # means, where the model has them, are met exactly
     return np.column_stack([srmr, np.sqrt(misfit / (df * n)), cfi])
+
+
+def _fitted(fit: ModelFit, covs: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The model's parameters for each covariance matrix, and which of the fits converged."""
+    stack = Stack(np.zeros(covs.shape[:2]), covs, np.ones(len(covs)))
+    return fit_many(fit.objective.blocks[:1], [stack], start, fit.table.mapping, means=False, tolerance=_TOLERANCE)
 
 
 def _wishart(population: np.ndarray, n: int, n_rep: int, rng: np.random.Generator) -> np.ndarray:

@@ -28,12 +28,17 @@ class Stack:
 
 
 def fit_many(
-    blocks: Sequence[Block], stacks: Sequence[Stack], start: np.ndarray, mapping: np.ndarray, means: bool
+    blocks: Sequence[Block],
+    stacks: Sequence[Stack],
+    start: np.ndarray,
+    mapping: np.ndarray,
+    means: bool,
+    tolerance: float = TOLERANCE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Free parameters (B, n_free), all from ``start``, and which of the B fits converged.
 
     Fisher scoring, then Newton's steps where the gain is small. A fit has converged when the expected gain of a further
-    step is below ``TOLERANCE``: a millionth of a standard error at a few hundred respondents.
+    step is below ``tolerance``; the default is a millionth of a standard error at a few hundred respondents.
     """
     x = np.tile(start, (len(stacks[0].share), 1))
     converged, active = np.zeros(len(x), bool), np.arange(len(x))
@@ -43,7 +48,7 @@ def fit_many(
         gradient, information = _slopes(blocks, own, x[active], mapping, means, gain[active] < NEAR)
         step = np.linalg.solve(information, gradient[..., None])[..., 0]
         gain[active] = np.einsum("bk,bk->b", step, gradient)
-        converged[active] = np.abs(gain[active]) < TOLERANCE
+        converged[active] = np.abs(gain[active]) < tolerance
         on = ~converged[active]
         active, step = active[on], step[on] @ mapping.T
         if not len(active):
@@ -74,14 +79,23 @@ def _values(blocks: Sequence[Block], stacks: Sequence[Stack], x: np.ndarray, mea
     total = np.zeros(len(x))
     for block, stack in zip(blocks, stacks, strict=True):
         implied = imply(block, x)
-        eigenvalues, vectors = np.linalg.eigh(implied.cov)
-        possible = eigenvalues[:, 0] > 0
-        safe = np.where(possible[:, None], eigenvalues, 1.0)
-        second = _second(stack, implied.mean, means)
-        spread = np.einsum("bij,bij->bj", vectors, second @ vectors)
-        value = 0.5 * stack.share * (np.log(safe) + spread / safe).sum(1)
-        total += np.where(possible, value, np.inf)
+        log_det, inverse = _inverse(implied.cov)
+        spread = np.einsum("bij,bij->b", inverse, _second(stack, implied.mean, means))
+        total += 0.5 * stack.share * (log_det + spread)
     return total
+
+
+def _inverse(cov: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log determinants (B,) and inverses (B, p, p); ∞ and zeros where a matrix is not positive definite."""
+    possible = np.ones(len(cov), bool)
+    try:
+        root = np.linalg.cholesky(cov)
+    except np.linalg.LinAlgError:
+        possible = np.linalg.eigvalsh(cov)[:, 0] > 0
+        cov = np.where(possible[:, None, None], cov, np.eye(cov.shape[1]))
+        root = np.linalg.cholesky(cov)
+    log_det = 2 * np.log(np.diagonal(root, axis1=1, axis2=2)).sum(1)
+    return np.where(possible, log_det, np.inf), np.linalg.inv(cov) * possible[:, None, None]
 
 
 def _second(stack: Stack, mean: np.ndarray, means: bool) -> np.ndarray:
