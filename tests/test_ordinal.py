@@ -10,6 +10,8 @@ from qa_lib.errors import EmptyCategoryWarning, InadmissibleWarning, ResponseErr
 from qa_lib.sufficient.bivariate import bivariate_cdf, cell_derivatives, cell_probabilities, threshold_derivatives
 from qa_lib.sufficient.moments import moments
 from qa_lib.sufficient.ordinal import ordinal_moments, polychoric, polyserial
+from qa_lib.sufficient.rectangle import Rectangles
+from qa_lib.sufficient.twostep import solve_score
 
 TEN = [f"{scale}{k}" for scale in "AN" for k in range(1, 6)]
 
@@ -145,3 +147,29 @@ def test_recovery_of_known_correlations():
     z = (found.correlation.to_numpy() - rho)[rows] / found.std_errors.to_numpy()[rows]
     assert np.abs(z).max() < 3.5
     assert found.tidy().conf_low.le(found.tidy().estimate).all()
+
+
+def test_rectangles_followed_from_one_correlation_to_the_next_are_those_of_each():
+    rng = np.random.default_rng(1)
+    lower, upper = np.sort(rng.normal(scale=1.6, size=(2, 2, 500)), axis=0)
+    lower, upper = np.where(rng.random((2, 2, 500)) < 0.2, [[[-30]], [[30]]], [lower, upper])
+    followed = Rectangles(upper[0], lower[0], upper[1], lower[1])
+    for rho in (0.4, 0.43, 0.4301, 0.4301 + 1e-8, 0.8, 0.9249, 0.93, 0.9, -0.3, -0.92, -0.99, -0.91, 0.0):
+        corners = [(upper, upper, 1), (lower, upper, -1), (upper, lower, -1), (lower, lower, 1)]
+        wanted = sum(sign * bivariate_cdf(h[0], k[1], np.array(rho)) for h, k, sign in corners)
+        np.testing.assert_allclose(followed.at(rho)[0], np.maximum(wanted, 0), atol=1e-15, err_msg=str(rho))
+        if abs(rho) < 0.9:
+            ahead, behind = (Rectangles(upper[0], lower[0], upper[1], lower[1]).at(rho + h) for h in (1e-6, -1e-6))
+            for k in (0, 1):
+                np.testing.assert_allclose(followed.at(rho)[k + 1], (ahead[k] - behind[k]) / 2e-6, atol=1e-8)
+
+
+def test_a_root_met_exactly_is_where_the_search_ends():
+    calls = []
+
+    def score(rho, _which):
+        calls.append(rho[0])
+        return 0.25 - rho, np.array([-1.0])
+
+    rho, converged = solve_score(score, np.array([0.5]))
+    assert (rho, converged, len(calls)) == (0.25, True, 2)

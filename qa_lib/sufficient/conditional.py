@@ -16,13 +16,14 @@ from scipy.special import ndtr, ndtri
 from qa_lib.errors import ResponseError
 from qa_lib.sufficient.bivariate import TAIL, normal_density
 from qa_lib.sufficient.latent import warn_bound
-from qa_lib.sufficient.rectangle import rectangle, rectangle_slopes
+from qa_lib.sufficient.rectangle import Rectangles, rectangle_slopes
 from qa_lib.sufficient.twostep import SMALLEST, solve_score
 
 
 @dataclass(frozen=True, slots=True)
 class OrdinalRegression:
-    """Ordered probit of one item. codes : (n,) 0 … K − 1. upper, lower : (n,) limits of the residual.
+    """Ordered probit of one item. codes : (n,) 0 … K − 1. upper, lower : (n,) limits of the residual; z : its mean
+    between them.
 
     Parameters are K − 1 thresholds, then q slopes. moves : (n, K − 1 + q) influence of each respondent on them.
     """
@@ -33,6 +34,7 @@ class OrdinalRegression:
     slopes: np.ndarray
     upper: np.ndarray
     lower: np.ndarray
+    z: np.ndarray
     moves: np.ndarray
     sd: float = 1.0
 
@@ -97,7 +99,7 @@ def ordered_probit(item: str, y: np.ndarray, x: np.ndarray, weights: np.ndarray)
         if step @ gradient < 1e-16 * n:
             information = scores.T @ (scores * (weights / weights.sum())[:, None])
             moves = np.linalg.solve(information, scores.T).T
-            return OrdinalRegression(y, x, theta[: k - 1], theta[k - 1 :], upper, lower, moves)
+            return OrdinalRegression(y, x, theta[: k - 1], theta[k - 1 :], upper, lower, (below - above) / p, moves)
         theta = theta + step
     raise ResponseError(
         f"The probit regression of item {item} on the covariates did not converge: a covariate separates its "
@@ -128,14 +130,21 @@ def residual_correlation(a: Regression, b: Regression, weights: np.ndarray) -> t
     return _polychoric(a, b, weights)
 
 
+def _start(a: Regression, b: Regression) -> np.ndarray:
+    """A first guess: the covariance of what is known of the residuals, by how much of each is known."""
+    return np.atleast_1d(len(a.z) * (a.z @ b.z) / ((a.z @ a.z) * (b.z @ b.z)))
+
+
 def _polychoric(a: OrdinalRegression, b: OrdinalRegression, weights: np.ndarray) -> tuple[float, bool, np.ndarray]:
+    answers = Rectangles(a.upper, a.lower, b.upper, b.lower)
+
     def derivatives(rho: np.ndarray, _which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        p, slope, bend = rectangle(a.upper, a.lower, b.upper, b.lower, rho[0])
+        p, slope, bend = answers.at(rho[0])
         score = slope / p
         return np.array([weights @ score]), np.array([weights @ (bend / p - score**2)])
 
-    rho, converged = solve_score(derivatives, np.atleast_1d(np.corrcoef(a.codes, b.codes)[0, 1]))
-    p, slope, _ = rectangle(a.upper, a.lower, b.upper, b.lower, rho[0])
+    rho, converged = solve_score(derivatives, _start(a, b))
+    p, slope, _ = answers.at(rho[0])
     score, share = slope / p, weights / weights.sum()
     weight = share * score / p
     owed = np.zeros(len(p))
@@ -158,7 +167,7 @@ def _polyserial(a: LinearRegression, b: OrdinalRegression, weights: np.ndarray) 
         score = parts(rho[0])[-1]
         return np.array([weights @ score]), np.array([-(weights @ score**2)])
 
-    found, converged = solve_score(derivatives, np.atleast_1d(np.corrcoef(a.z, b.codes)[0, 1]))
+    found, converged = solve_score(derivatives, _start(a, b))
     rho = float(found[0])
     above, below, p, score = parts(rho)
     rest, share = np.sqrt(1 - rho * rho), weights / weights.sum()

@@ -42,7 +42,8 @@ def solve_score(derivatives: Callable, start: np.ndarray) -> tuple[np.ndarray, n
         high[active] = np.where(score < 0, at, high[active])
         with np.errstate(divide="ignore", invalid="ignore"):
             new = at - score / slope
-        inside = (slope < 0) & (new > low[active]) & (new < high[active])
+        inside = (new > low[active]) & (new < high[active]) | (np.abs(new - at) < TOLERANCE)
+        inside &= slope < 0
         new = np.where(inside, new, (low[active] + high[active]) / 2)
         rho[active] = new
         active = active[np.abs(new - at) > TOLERANCE]

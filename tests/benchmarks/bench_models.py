@@ -39,6 +39,12 @@ CASES = {
         "cfa(m, d, estimator = 'WLSMV', ordered = items)",
         1,
     ),
+    "covariates": (
+        BFI_FILE,
+        lambda d: qa.sem(BFI + "\nA + C + E + N + O ~ age + gender", d, estimator="WLSMV"),
+        "sem(paste(m, 'A + C + E + N + O ~ age + gender', sep = ';'), d, estimator = 'WLSMV', ordered = items)",
+        1,
+    ),
     "bootstrap": (
         HS_FILE,
         lambda d: qa.cfa(HS, d).bootstrap(1000, seed=1).fit,
@@ -74,7 +80,7 @@ def moments_of_many_rows() -> None:
     for _ in range(9):
         many = many + drawn(1_000_000)
     times = [best_of(lambda m=m: qa.cfa(HS, m).glance(), 20, time.process_time) for m in (few, many)]
-    print(f"moments   of 300 rows {times[0]:8.4f} s   of {many.n:.0e} rows {times[1]:8.4f} s")
+    print(f"moments    of 300 rows {times[0]:8.4f} s   of {many.n:.0e} rows {times[1]:8.4f} s")
 
 
 def main(data_dir: Path, names: list[str]) -> None:
@@ -87,7 +93,7 @@ def main(data_dir: Path, names: list[str]) -> None:
         data = pd.read_csv(data_dir / file)
         own = best_of(lambda ours=ours, data=data: ours(data).glance(), times + 2, time.process_time)
         theirs = lavaan_seconds(data_dir / file, call, times)
-        print(f"{name:9s} ours {own:8.3f} s   lavaan {theirs:8.3f} s   ratio {theirs / own:6.1f}", flush=True)
+        print(f"{name:10s} ours {own:8.3f} s   lavaan {theirs:8.3f} s   ratio {theirs / own:6.1f}", flush=True)
 
 
 if __name__ == "__main__":
