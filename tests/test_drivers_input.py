@@ -25,6 +25,12 @@ CHANGES = {
     "all weights zero": lambda d: d.assign(w=0.0),
     "fewer rows than predictors": lambda d: d[:3],
     "text": lambda d: d.assign(a="high"),
+    "text for weights": lambda d: d.assign(w="heavy"),
+    "infinite weights": lambda d: d.assign(w=np.inf),
+    "one respondent with weight": lambda d: d.assign(w=np.arange(len(d)) == 0),
+    "no answers": lambda d: d.assign(a=np.nan),
+    "two rows": lambda d: d[:2],
+    "nobody": lambda d: d[:0],
 }
 SAME = ["drivers", "logit", "cross_validate", "driver_segments", "pls", "robustness", "penalty_reward"]
 

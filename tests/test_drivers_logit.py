@@ -1,6 +1,7 @@
 """Logit and ordinal logit drivers against R's glm and polr."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from compare import assert_close_to_reference
 from driver_data import PREDICTORS, SFO_DRIVERS, load
@@ -64,3 +65,13 @@ def test_standardised_coefficients_have_intervals_and_no_unit(shared_data):
 def test_a_logit_says_what_outcome_it_needs(shared_data):
     with pytest.raises(ModelError, match="0 and 1"):
         qa.drivers(load("sfo", shared_data), "Q7ALL", SFO_DRIVERS, model="logit")
+
+
+def test_an_ordinal_logit_refuses_an_outcome_that_is_no_scale():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame(rng.normal(size=(400, 2)), columns=["a", "b"])
+    data["sat"] = np.round(data["a"] + rng.normal(size=400), 2)
+    with pytest.raises(ModelError, match=r"'sat' has \d+ levels; an ordinal logit takes up to 20"):
+        qa.drivers(data, "sat", ["a", "b"], model="ordinal", n_boot=0)
+    twenty = data.assign(sat=pd.qcut(data["sat"].rank(method="first"), 20, labels=False))
+    assert len(qa.drivers(twenty, "sat", ["a", "b"], model="ordinal", n_boot=0).tidy()) == 19 + 2

@@ -165,6 +165,7 @@ def test_bad_input_is_named():
         "not numeric": lambda: qa.rater_index(data, {"A": ["b"]}),
         "name each once": lambda: qa.rater_index(data, {"A": ["a"]}, {"B": 1}, scale=(1, 7)),
         "missing, infinite or negative": lambda: qa.rater_index(data, {"A": ["a"]}, weights="w", scale=(1, 7)),
+        "weights: not numeric": lambda: qa.rater_index(data, {"A": ["a"]}, weights="b", scale=(1, 7)),
         "known are 'minmax'": lambda: qa.rater_index(data, {"A": ["a"]}, scale=(1, 7), mapping="linear"),
         "no scheme is called": lambda: qa.band(3, "stars"),
         "outside 0 to 100": lambda: qa.band(101),

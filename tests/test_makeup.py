@@ -99,6 +99,7 @@ def test_drift_is_found_where_it_is():
     )
     table = makeup_drift(data, "month", ["branch", "language"]).tidy()
     assert table["estimate"].tolist() == [0, 0.25, 0, 0]
+    assert makeup_drift(data, "month", ["branch"]).plot().lines  # dots, without intervals
     assert (table["p_adjusted"] < 0.001).tolist() == [False, True, False, False]
     shares = makeup(data, "month", ["branch"]).tidy()
     assert shares["estimate"].tolist() == [0.5, 0.5, 0.5, 0.5, 0.75, 0.25]
@@ -129,6 +130,12 @@ def test_bad_input_is_named():
         "unknown dispositions": lambda: qa.response_rates(pd.DataFrame({"disposition": ["gone"]})),
         "between 0 and 1": lambda: qa.response_rates(pd.DataFrame({"disposition": ["complete"]}), eligibility=2),
         "needs two periods": lambda: makeup_drift(data.head(2), "a", ["x"]),
+        "no respondent has a p and a a": lambda: makeup(data.assign(p=None), "p", ["a"]),
+        "by: no respondent has a p": lambda: qa.rake(data.assign(p=None), {"a": {1: 1}}, by="p"),
+        "there is no contact;": lambda: qa.response_rates(pd.DataFrame({"disposition": []})),
+        "no contact with a branch": lambda: qa.response_rates(
+            pd.DataFrame({"disposition": ["complete"], "branch": [None]}), by="branch"
+        ),
     }.items():
         with pytest.raises(ResponseError, match=message):
             call()

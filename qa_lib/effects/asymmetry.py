@@ -85,8 +85,8 @@ class PenaltyReward(Result):
         """A row per attribute (``dimension``) and ``term``, with the attribute's ``factor``.
 
         penalty and reward: change of the outcome, in its units, of a low and of a high rating against the ratings
-        between, with HC3 errors and t intervals. range: reward − penalty; asymmetry: see ``BpmRule``; both with
-        bootstrap percentile intervals.
+        between, with HC3 errors and t intervals (under weights by the effective number of respondents). range:
+        reward − penalty; asymmetry: see ``BpmRule``; both with bootstrap percentile intervals.
         """
         return self.table.copy()
 
@@ -263,9 +263,11 @@ def _regression(indicators: np.ndarray, rows: Rows):
     x = sm.add_constant(indicators, has_constant="add")
     if np.linalg.matrix_rank(x) < x.shape[1]:
         raise ModelError("The indicators of low and high ratings are collinear: attributes rated alike. Leave one out.")
-    if len(x) <= x.shape[1] + 1:
-        raise ModelError(f"{len(x)} respondents are too few for {x.shape[1] - 1} indicators.")
-    return sm.WLS(rows.answers[:, -1], x, weights=rows.weights).fit(cov_type="HC3", use_t=True)
+    if rows.n <= x.shape[1] + 1:
+        raise ModelError(f"{rows.n:g} respondents are too few for {x.shape[1] - 1} indicators.")
+    model = sm.WLS(rows.answers[:, -1], x, weights=rows.weights)
+    model.df_resid = rows.n - x.shape[1]
+    return model.fit(cov_type="HC3", use_t=True)
 
 
 def _draws(rows: Rows, used: np.ndarray, n_boot: int, seed: int) -> np.ndarray:

@@ -22,6 +22,7 @@ from qa_lib.effects.outcomes import (
 )
 from qa_lib.errors import ModelError
 
+MAX_LEVELS = 20
 _STEPS = 2
 
 
@@ -40,6 +41,11 @@ def fit_logit(
     levels, codes = np.unique(design.y, return_inverse=True)
     if model == "logit" and levels.tolist() != [0, 1]:
         raise ModelError(f"a logit needs an outcome of 0 and 1; found {levels[:6].tolist()}. Pass top_box= or code it.")
+    if len(levels) > MAX_LEVELS:
+        raise ModelError(
+            f"the outcome {design.outcome!r} has {len(levels)} levels; an ordinal logit takes up to {MAX_LEVELS}, each "
+            "with a threshold of its own. Use model='ols', or group the levels first."
+        )
     weights = design.weights * design.n / len(design.weights)
     fit = fit_cumulative_logit(design.x, codes, weights)
     warn_unless_converged(fit, design.outcome)

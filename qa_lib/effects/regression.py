@@ -94,7 +94,7 @@ def drivers(
         doi:10.1016/0304-4076(85)90158-7), ``cluster`` or ``nonrobust``
     n_boot : bootstrap samples for importance and standardised coefficients; 0 gives no intervals
     model : ``ols``; ``logit`` for an outcome of 0 and 1, or with ``top_box`` the lowest value that counts as 1;
-        ``ordinal`` logit for an outcome of few levels. Errors of both are the sandwich's (HC0, or by cluster)
+        ``ordinal`` logit for an outcome of 2 to 20 levels. Errors of both are the sandwich's (HC0, or by cluster)
         unless ``nonrobust``; every bootstrap sample re-fits all subsets, so that a smaller ``n_boot`` is wise
     cluster : column or values that name each respondent's cluster; errors and bootstrap are then by cluster
 

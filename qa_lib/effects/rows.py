@@ -142,7 +142,14 @@ def respondent_weights(data: pd.DataFrame, weights: str | ArrayLike | None) -> n
     """One non-negative weight per row (ones when there are none); missing weights count as zero."""
     if weights is None:
         return np.ones(len(data))
-    values = np.nan_to_num(column_of(data, weights, "weights").to_numpy(float, na_value=np.nan))
+    given = column_of(data, weights, "weights")
+    try:
+        values = given.to_numpy(float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise ResponseError("weights: not numeric; a number of zero or more is needed for each respondent.") from None
+    if np.isinf(values).any():
+        raise ResponseError(f"weights: {int(np.isinf(values).sum())} are infinite; set them to a number or to missing.")
+    values = np.nan_to_num(values)
     if (values < 0).any():
         raise ResponseError(f"weights: {int((values < 0).sum())} are negative; a respondent's weight is zero or more.")
     if not values.any():

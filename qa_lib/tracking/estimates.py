@@ -233,7 +233,10 @@ def respondent_weights(weights: Weights, data: pd.DataFrame | pd.Series) -> np.n
         weights = data[weights]
     if isinstance(weights, pd.Series) and len(weights) == len(data) and not weights.index.equals(data.index):
         raise ResponseError("weights: the index of the Series differs from the data's; align them first.")
-    w = np.asarray(weights, dtype=float)
+    try:
+        w = np.asarray(weights, dtype=float)
+    except (TypeError, ValueError):
+        raise ResponseError("weights: not numeric; every respondent needs a number of zero or more.") from None
     if w.shape != (len(data),):
         raise ResponseError(f"weights: {w.size} weights for {len(data)} respondents.")
     bad = ~np.isfinite(w) | (w < 0)
@@ -292,7 +295,8 @@ def plot_intervals(
 
     ax = ax if ax is not None else plt.subplots(figsize=(7, 0.45 * len(table) + 1))[1]
     y = np.arange(len(table))
-    ax.hlines(y, table["conf_low"], table["conf_high"], color="0.55", linewidth=2)
+    if "conf_low" in table:
+        ax.hlines(y, table["conf_low"], table["conf_high"], color="0.55", linewidth=2)
     ax.plot(table["estimate"], y, "o", color="C0")
     ax.set_yticks(y, [(labels or {}).get(name, name) for name in table[by].astype(str)])
     ax.invert_yaxis()

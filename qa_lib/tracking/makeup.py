@@ -65,6 +65,8 @@ def response_rates(
         unknown = contacts[disposition][known.isna()].unique().tolist()
         raise ResponseError(f"contacts: unknown dispositions {unknown}; known: {', '.join(DISPOSITIONS)}, AAPOR codes.")
     groups = known.groupby(contacts[by]) if by else [(None, known)]
+    if known.empty or (by and contacts[by].isna().all()):
+        raise ResponseError(f"contacts: there is no contact{f' with a {by}' if by else ''}; no rate can be given.")
     rows = []
     for group, values in groups:
         counts = values.value_counts().reindex(list(DISPOSITIONS), fill_value=0)
@@ -144,6 +146,8 @@ def makeup(
                 low, high = wilson(share, n, conf_level)
                 row = {"dimension": segment, "term": category, "period": name, "estimate": share}
                 rows.append(row | {"conf_low": low, "conf_high": high, "n": n})
+    if not rows:
+        raise ResponseError(f"no respondent has a {period} and a {' or '.join(map(str, segments))}.")
     return Estimates(
         pd.DataFrame(rows),
         len(data),

@@ -79,7 +79,8 @@ def rake(
     """Weights under which the sample has the known margins (Deming and Stephan 1940, doi:10.1214/aoms/1177731829).
 
     ``margins`` maps a column to the population's share or count of each category (study.yaml's ``margins``); design
-    ``weights`` are the start. ``by`` (the period, say) rakes each of its values for itself, to mean 1.
+    ``weights`` are the start. ``by`` (the period, say) rakes each of its values for itself, to mean 1; rows without one
+    get no weight (NaN).
     ``tidy()``: dimension (column), term (category), target, estimate (raked share), unweighted; with ``by`` also group.
     Twenty lines of our own: the libraries for it bring survey frameworks or loops over rows for one bincount.
     Raises ``ResponseError`` for missing values, categories without target or without respondents (collapse them);
@@ -137,6 +138,8 @@ def _raked_apart(data: pd.DataFrame, margins, weights: Weights, by: str, max_ite
     """Every value of ``by`` raked for itself, in one result."""
     if by not in data.columns:
         raise ResponseError(f"by: there is no column {by!r} in the data.")
+    if data[by].isna().all():
+        raise ResponseError(f"by: no respondent has a {by}.")
     start = respondent_weights(weights, data)
     w, parts = np.full(len(data), np.nan), {}
     for name, places in data.groupby(by, sort=True).indices.items():

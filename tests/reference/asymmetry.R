@@ -8,8 +8,9 @@ contrasts_of <- function(data, outcome, predictors, low, high, weights = NULL) {
   flags <- do.call(cbind, lapply(predictors, function(x) cbind(data[[x]] <= low, data[[x]] >= high) * 1))
   data$y <- data[[outcome]]
   fit <- if (is.null(weights)) lm(y ~ flags, data) else lm(y ~ flags, data, weights = weights)
-  test <- coeftest(fit, vcovHC(fit, type = "HC3"))
-  ci <- coefci(fit, vcov. = vcovHC(fit, type = "HC3"))
+  n <- if (is.null(weights)) nrow(data) else sum(weights)^2 / sum(weights^2)  # t quantiles by Kish's effective n
+  test <- coeftest(fit, vcovHC(fit, type = "HC3"), df = n - ncol(flags) - 1)
+  ci <- coefci(fit, vcov. = vcovHC(fit, type = "HC3"), df = n - ncol(flags) - 1)
   list(estimate = test[-1, 1], std_error = test[-1, 2], statistic = test[-1, 3], p_value = test[-1, 4],
        conf_low = ci[-1, 1], conf_high = ci[-1, 2], r_squared = summary(fit)$r.squared)
 }
