@@ -22,6 +22,7 @@ from study_folders import csv, rows, small_study
 
 import qa_lib as qa
 from qa_lib.errors import QaError, ResponseError
+from qa_lib.study.exports import statistical
 from qa_lib.study.exports.files import read_export
 
 ROOT = Path(__file__).parent.parent
@@ -261,13 +262,40 @@ def test_a_line_of_names_alone_can_fill_no_memory(tmp_path, columns):
     assert f"has {columns + 1:,} columns; 100,000 are allowed" in in_a_small_process(READ, study)
 
 
+def with_more_columns(path: Path, n: int) -> None:
+    """The answers of ``rows`` and ``n`` columns of ones beside them, in the format of the file's name."""
+    table = pd.concat([rows(), pd.DataFrame(np.ones((12, n)), columns=[f"x{i}" for i in range(n)])], axis=1)
+    if path.suffix == ".csv":
+        table.to_csv(path, index=False)
+    elif path.suffix == ".parquet":
+        table.to_parquet(path)
+    elif path.suffix == ".sav":
+        pyreadstat.write_sav(table, path)
+    else:
+        book = Workbook(write_only=True)
+        page = book.create_sheet()
+        for row in (list(table), *table.to_numpy().tolist()):
+            page.append(row)
+        book.save(path)
+
+
 @posix
-def test_fifty_thousand_columns_are_left_out_one_by_one(tmp_path):
+@pytest.mark.parametrize(("suffix", "n"), [("csv", 50_000), ("parquet", 50_000), ("xlsx", 16_000)])
+def test_columns_without_number_are_left_out_one_by_one(tmp_path, suffix, n):
+    """A sheet of Excel has 16,384 columns at most."""
     study = small_study(tmp_path, {})
-    more = pd.DataFrame(np.ones((12, 50_000), dtype=int), columns=[f"x{i}" for i in range(50_000)])
-    table = pd.concat([rows(), more], axis=1)
-    table.to_csv(study / "responses" / "a.csv", index=False)
-    assert in_a_small_process(READ, study).strip() == "12 {'not_named': 50000}"
+    with_more_columns(study / "responses" / f"a.{suffix}", n)
+    assert in_a_small_process(READ, study).strip() == f"12 {{'not_named': {n}}}"
+
+
+def test_an_spss_file_that_keeps_its_parser_busy_is_refused_in_time(tmp_path, monkeypatch):
+    """readstat's time grows with the square of the columns."""
+    with_more_columns(tmp_path / "a.sav", 3000)
+    assert read_export(tmp_path / "a.sav").table.shape == (12, 3005)
+    monkeypatch.setattr(statistical, "_SECONDS", 0.01)
+    start = time.perf_counter()
+    refused(tmp_path / "a.sav", r"a.sav could not be read within 0.01 seconds. Export the survey's own columns only")
+    assert time.perf_counter() - start < 5
 
 
 @posix

@@ -19,18 +19,25 @@ from qa_lib.errors import QaError, ResponseError
 from qa_lib.study.limits import ADVICE, MAX_MEMORY, check_shape
 
 _ROOT = Path(__file__).parents[3]
+_SECONDS = 60  # and one for every megabyte
 
 
 def whole_file(path: Path) -> tuple[pd.DataFrame, object]:
     """Table and description (pyreadstat's) of an SPSS (.sav, .zsav) or Stata (.dta) file, user-missing values kept.
 
-    Raises ``ResponseError`` when the file is broken or larger than any survey's.
+    Raises ``ResponseError`` when the file is broken, larger than any survey's, or takes too long: the time its parser
+    needs grows with the square of the columns (8,000 take six seconds, 50,000 some minutes).
     """
+    seconds = _SECONDS + path.stat().st_size // 1_000_000
     folders = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryDirectory() as scratch:
         answer = Path(scratch) / "answer"
         command = [sys.executable, "-m", __name__, str(path), str(answer)]
-        done = subprocess.run(command, env={**os.environ, "PYTHONPATH": folders}, capture_output=True, text=True)
+        try:
+            environment = {**os.environ, "PYTHONPATH": folders}
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise ResponseError(f"{path} could not be read within {seconds} seconds. {ADVICE}") from None
         if done.returncode or not answer.exists():
             last = done.stderr.strip().rpartition("\n")[2][:200]
             raise ResponseError(_broken(path, last or "its parser broke down"))
