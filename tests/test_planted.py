@@ -2,8 +2,10 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
+import textwrap
 import zipfile
 
 import numpy as np
@@ -17,6 +19,7 @@ from study_folders import csv, rows, small_study
 from ticket_logs import SPEC, log_of, made_tickets
 
 import qa_lib as qa
+from qa_lib.drafting.draft import draft
 from qa_lib.errors import StudyError
 
 SECRETS = {
@@ -206,3 +209,93 @@ def test_a_ticket_log_gives_no_personal_data(tmp_path):
     said = found.table.to_csv() + found.ledger.to_csv()
     assert len(found.table) == 60
     assert not [what for what, secret in SECRETS.items() if secret in said]
+
+
+def by_dialect(dialect: str, month: str) -> bytes:
+    """A month of answers with personal data as a platform exports it, in its own columns and in those of the survey."""
+    table = survey(month)[["Q1", "Q2", "Q3", "Q4", "branch", "comment", "note"]].astype(object)
+    table["Your name"] = [f"{PEOPLE[i % 2]} {i}" for i in range(40)]
+    ids = [f"{SECRETS['id']}{i}" for i in range(40)]
+    days = [f"{month}-{1 + i % 28:02d} 09:{i:02d}:00" for i in range(40)]
+    if dialect == "qualtrics":
+        own = {"StartDate": days, "EndDate": days, "Status": "IP Address", "IPAddress": SECRETS["ip"], "Progress": 100,
+               "Duration (in seconds)": 90, "Finished": "True", "ResponseId": ids, "RecipientLastName": PEOPLE[0],
+               "RecipientEmail": SECRETS["email"], "ExternalReference": SECRETS["phone"],
+               "LocationLatitude": "31.230416", "LocationLongitude": "121.473701"}  # fmt: skip
+        table = pd.DataFrame(own).join(table)
+        titles = [f"{name}, or write to {SECRETS['email']}" if name == "note" else name for name in table]
+        imports = [f'{{"ImportId":"{name}"}}' for name in table]
+        return "\n".join([csv(table[:0]).strip(), *_lines([titles, imports]), csv(table, header=False)]).encode()
+    if dialect == "wenjuanxing":
+        own = {"序号": ids, "提交答卷时间": days, "所用时间": "85秒", "来源": f"微信 {SECRETS['phone']}",
+               "来源详情": PEOPLE[1], "来自IP": f"{SECRETS['ip']}(北京-北京)", "姓名": PEOPLE[1],
+               "手机号": SECRETS["phone"]}  # fmt: skip
+        return csv(pd.DataFrame(own).join(table)).encode("gb18030")
+    own = {"id": ids, "submitdate": days, "lastpage": 2, "startlanguage": "en", "startdate": days, "seed": 7,
+           "ipaddr": SECRETS["ip"], "refurl": f"https://example.com/?to={SECRETS['email']}", "firstname": PEOPLE[0],
+           "email": SECRETS["email"], "token": ids}  # fmt: skip
+    return csv(pd.DataFrame(own).join(table), sep=";").encode("utf-8-sig")
+
+
+def _lines(cells: list[list[str]]) -> list[str]:
+    return pd.DataFrame(cells).to_csv(index=False, header=False).splitlines()
+
+
+@pytest.fixture(scope="module")
+def of_branches(tmp_path_factory):
+    """A month of each platform; of one, the pages of everyone's and the branches' answers and comments."""
+    root = tmp_path_factory.mktemp("platforms")
+    spec = {
+        "title": {"en": "Small", "zh": "小"}, "segments": [{"id": "branch"}], "minimum_cell": 8,
+        "comments": ["comment"], "quotes": True, "duplicates": "first",
+    }  # fmt: skip
+    months = {"qualtrics": "2026-08", "wenjuanxing": "2026-09", "limesurvey": "2026-10"}
+    exports = {f"{name}.csv": by_dialect(name, month) for name, month in months.items()}
+    study = small_study(root / "data", exports, spec | {"period": {"column": "date"}})
+    instrument = yaml.safe_load((study / "instrument.yaml").read_text(encoding="utf-8"))
+    instrument["items"].append(BOX)
+    (study / "instrument.yaml").write_text(yaml.safe_dump(instrument, allow_unicode=True), encoding="utf-8")
+    shutil.copy(ROOT / "data" / "raw" / "demo" / "themes.yaml", study)
+    code = f"""
+        import warnings
+        from qa_lib.report import render
+        warnings.simplefilter("ignore")
+        everything = render.plan_pages
+        render.plan_pages = lambda *a, **k: [p for p in everything(*a, **k) if p.notebook.stem in {BOOKS}]
+        for period in {[*months.values()][-1:]}:
+            done = render.render({str(study)!r}, period, by="branch", lang="zh", xlsx=True)
+            assert (done.pages["status"] == "rendered").all(), done.pages.to_string()
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False, cwd=root,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    stored = [file for place in ("data/processed", "reports") for file in (root / place).rglob("*") if file.is_file()]
+    return study, result, stored
+
+
+BOOKS = ("1_responses", "4_comments")
+
+
+def test_nothing_personal_comes_through_a_platform_s_export_or_a_branch_s_page(of_branches):
+    study, result, stored = of_branches
+    assert result.returncode == 0, result.stderr[-3000:] + result.stdout[-3000:]
+    assert {"2026-08", "2026-09", "2026-10"} == set(qa.read_study(study).responses().data["period"])
+    assert any("branch-north" in str(file) and file.suffix == ".html" for file in stored)
+    assert any("branch-north" in str(file) and file.suffix == ".xlsx" for file in stored)
+    for file in stored:
+        said = said_by(file)
+        assert not [what for what, secret in SECRETS.items() if secret in said], file
+    assert not [what for what, secret in SECRETS.items() if secret in result.stdout + result.stderr]
+    raw = "".join(file.read_bytes().decode("utf-8", "replace") for file in study.rglob("*.csv"))
+    raw += (study / "responses" / "wenjuanxing.csv").read_text(encoding="gb18030")
+    assert all(raw.count(secret) > 5 for what, secret in SECRETS.items())
+
+
+@pytest.mark.parametrize("dialect", ["qualtrics", "wenjuanxing", "limesurvey"])
+def test_a_draft_from_a_platform_s_export_names_nobody(dialect, tmp_path):
+    (tmp_path / "a.csv").write_bytes(by_dialect(dialect, "2026-10"))
+    drafted = draft(tmp_path / "a.csv").write(tmp_path / "study")
+    spec = yaml.safe_load((drafted / "study.yaml").read_text(encoding="utf-8"))
+    named = {column for segment in spec["segments"] for column in segment["columns"]}
+    assert not named & {"姓名", "手机号", "来自IP", "IPAddress", "email", "firstname", "RecipientEmail", "Your name"}

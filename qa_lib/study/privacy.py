@@ -51,7 +51,7 @@ _SIGNS = (
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _COLUMN_NAMES = re.compile(
     r"^(ip.?address|来自?ip|recipient.*|.*e-?mail.*|.*phone.*|.*mobile.*|tel|telephone|手机.*|电话.*|.*姓名|联系人"
-    r"|(full|first|last|given|family|customer|client).?name|surname|name|.*身份证.*|证件号.*|护照.*|passport.*"
+    r"|(your|full|first|last|given|family|customer|client|guest|user|contact).?name|surname|name|.*身份证.*|证件号.*|护照.*|passport.*"
     r"|id.?card.*|location(latitude|longitude)|latitude|longitude|lat|lng|gps.*|经度|纬度|微信.*|wechat.*|address|地址)$",
     re.IGNORECASE,
 )
