@@ -129,6 +129,7 @@ def test_bad_input_is_named():
         "must be positive": lambda: qa.rake(data.head(2), {"a": {1: -1}}),
         "unknown dispositions": lambda: qa.response_rates(pd.DataFrame({"disposition": ["gone"]})),
         "between 0 and 1": lambda: qa.response_rates(pd.DataFrame({"disposition": ["complete"]}), eligibility=2),
+        "the data are a list": lambda: qa.rake([1, 2], {"a": {1: 1}}),
         "needs two periods": lambda: makeup_drift(data.head(2), "a", ["x"]),
         "no respondent has a p and a a": lambda: makeup(data.assign(p=None), "p", ["a"]),
         "by: no respondent has a p": lambda: qa.rake(data.assign(p=None), {"a": {1: 1}}, by="p"),

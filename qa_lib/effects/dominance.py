@@ -132,7 +132,7 @@ def relative_weights(cov: np.ndarray) -> np.ndarray:
 
 def importance_shares(covs: np.ndarray, method: str = "general_dominance") -> np.ndarray:
     """(B, p) parts of R² that sum to one, by general dominance or relative weights; zero-order correlations as they
-    are.
+    are. NaN where R² is 0, as in a resample whose outcome is constant.
 
     Parameters
     ----------
@@ -148,7 +148,8 @@ def importance_shares(covs: np.ndarray, method: str = "general_dominance") -> np
         size = max(1, SUBSETS_AT_ONCE // 2**p)
         blocks = [correlation[start : start + size] for start in range(0, len(covs), size)]
         parts = np.concatenate([np.empty((0, p)), *(subset_r_squared(block) @ general_weights(p) for block in blocks)])
-    return parts / parts.sum(axis=1, keepdims=True)
+    total = parts.sum(axis=1, keepdims=True)
+    return np.divide(parts, total, out=np.full_like(parts, np.nan), where=total > 0)
 
 
 def standardised_betas(cov: np.ndarray) -> np.ndarray:
@@ -158,9 +159,9 @@ def standardised_betas(cov: np.ndarray) -> np.ndarray:
 
 
 def to_correlation(cov: np.ndarray) -> np.ndarray:
-    """(B, k, k) correlations; a variable without variance correlates 0 with all."""
-    scale = np.sqrt(np.einsum("bii->bi", cov))
-    scale = np.where(scale > 0, scale, np.inf)
+    """(B, k, k) correlations; a variable without variance, beside that of its other matrices, correlates 0 with all."""
+    variance = np.einsum("bii->bi", cov)
+    scale = np.sqrt(np.where(variance > _SINGULAR * variance.max(axis=0, initial=0), variance, np.inf))
     correlation = cov / (scale[:, :, None] * scale[:, None, :])
     diagonal = np.arange(cov.shape[1])
     correlation[:, diagonal, diagonal] = 1.0

@@ -17,6 +17,7 @@ from qa_lib.effects.outcomes import (
     effects_table,
     fit_cumulative_logit,
     null_log_likelihood,
+    root_of_variance,
     subset_pseudo_r_squared,
     warn_unless_converged,
 )
@@ -75,7 +76,7 @@ def _coefficients(names, design, params, vcov, n_cuts, sign, shares: Importance,
     beta = params[n_cuts:]
     betas = shares.measures[shares.measures["method"] == "beta"]
     estimate = np.concatenate([sign * params[:n_cuts], beta])
-    error = np.sqrt(np.diag(vcov))
+    error = root_of_variance(np.diag(vcov))
     half = stats.norm.ppf((1 + conf_level) / 2) * error
     padded = {key: np.r_[np.full(n_cuts, np.nan), betas[key]] for key in ("estimate", "conf_low", "conf_high")}
     columns = {"term": [*names, *design.predictors], "estimate": estimate, "std_error": error}

@@ -146,9 +146,14 @@ def average_marginal_effects(
     jacobian = beta[:, None, None] * (by_params[:-1] - by_params[1:])[None]
     for k in range(len(beta)):
         jacobian[k, :, n_cuts + k] += mean_density[:-1] - mean_density[1:]
-    error = np.sqrt(np.einsum("kla,ab,klb->kl", jacobian, vcov, jacobian))
+    error = root_of_variance(np.einsum("kla,ab,klb->kl", jacobian, vcov, jacobian))
     half = stats.norm.ppf((1 + conf_level) / 2) * error
     return {"estimate": estimate, "std_error": error, "conf_low": estimate - half, "conf_high": estimate + half}
+
+
+def root_of_variance(variance: np.ndarray) -> np.ndarray:
+    """Standard errors; NaN where a likelihood that is nearly flat leaves a variance below zero."""
+    return np.sqrt(np.where(variance >= 0, variance, np.nan))
 
 
 def effects_table(predictors, levels: np.ndarray, effects: dict[str, np.ndarray]) -> pd.DataFrame:

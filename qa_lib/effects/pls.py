@@ -300,10 +300,12 @@ def _fit(
     consistent: bool,
     orientation: np.ndarray | None = None,
 ) -> Sample:
-    sds = np.sqrt(np.diagonal(covs, axis1=1, axis2=2))
+    variance = np.diagonal(covs, axis1=1, axis2=2)
+    # of an item that is constant in a resample, rounding leaves a variance near zero; nothing is estimated from it
+    sds = np.sqrt(np.where(variance > _SINGULAR * variance.max(axis=0, initial=0), variance, np.nan))
     with np.errstate(invalid="ignore", divide="ignore"):
         correlation = covs / (sds[:, :, None] * sds[:, None, :])
-    return Sample(means, sds, correlation, estimate(correlation, model, scheme, consistent, orientation))
+        return Sample(means, sds, correlation, estimate(correlation, model, scheme, consistent, orientation))
 
 
 def _usable(boot: Sample, model: PlsModel) -> Sample:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -169,7 +169,7 @@ def ipa(
     point = _layers(rows.mean[None], rows.cov[None], **shape)
     if expectation is not None and (point.importance <= 0).any():
         raise ModelError("ipa: gap weights that sum to 100 need positive importances; one is zero or negative.")
-    draws = _layers(*rows.resample(n_boot, seed), **shape)
+    draws = _usable(_layers(*rows.resample(n_boot, seed), **shape))
     deviation, cross_point = _deviations(point, cross)
     spread, _ = _deviations(draws, cross)
     unit, slope = _line(point, iso)
@@ -199,6 +199,9 @@ def _check_tables(importance, performance, outcome, expectation) -> list:
     if not isinstance(performance, pd.DataFrame) or performance.shape[1] < 2:
         raise ResponseError("ipa: performance must be a DataFrame of respondents × at least two items.")
     items = list(performance.columns)
+    if not performance.columns.is_unique:
+        repeated = performance.columns[performance.columns.duplicated()].tolist()
+        raise ResponseError(f"ipa: performance holds {', '.join(map(str, repeated))} twice; one column each is needed.")
     for name, table in (("importance", importance), ("expectation", expectation)):
         if isinstance(table, pd.DataFrame):
             if set(table.columns) != set(items):
@@ -263,6 +266,13 @@ def _layers(
     if known is not None:
         importance = np.broadcast_to(known, performance.shape)
     return Layers(performance, importance, stated, derived, gap)
+
+
+def _usable(draws: Layers) -> Layers:
+    """The samples in which importance can be derived: those in which the outcome varies."""
+    parts = {field.name: getattr(draws, field.name) for field in fields(Layers)}
+    known = np.all([np.isfinite(part).all(axis=1) for part in parts.values() if part is not None], axis=0)
+    return Layers(**{name: None if part is None else part[known] for name, part in parts.items()})
 
 
 def _deviations(layers: Layers, cross: Cross) -> tuple[np.ndarray, tuple[float, float]]:

@@ -13,6 +13,8 @@ from qa_lib.errors import ModelError, ResponseError
 from qa_lib.sufficient.resample import bootstrap_blocks, bootstrap_moments
 from qa_lib.sufficient.weights import effective_n
 
+_LARGEST = 1e100  # no answer is this large; its square would not be a number
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -97,9 +99,9 @@ def complete_rows(
     if text:
         raise ResponseError(f"not numeric: {', '.join(text)}. Code them as numbers, or as 0/1 indicators, first.")
     values = data[list(columns)].to_numpy(dtype=float, na_value=np.nan)
-    if np.isinf(values).any():
-        bad = [name for name, column in zip(columns, values.T, strict=True) if np.isinf(column).any()]
-        raise ResponseError(f"Infinite values in {', '.join(bad)}. Set them to missing.")
+    if (np.abs(values) > _LARGEST).any():
+        bad = [name for name, column in zip(columns, values.T, strict=True) if (np.abs(column) > _LARGEST).any()]
+        raise ResponseError(f"Infinite values, or beyond ±{_LARGEST:g}, in {', '.join(bad)}. Set them to missing.")
     weight = respondent_weights(data, weights)
     if missing == "mean":
         values = _fill_means(values, weight)
@@ -119,6 +121,8 @@ def varying(rows: Rows) -> Rows:
     n, names = len(rows.answers), ", ".join(map(str, rows.columns))
     if n < 3:
         raise ResponseError(f"{n} of {n + rows.n_dropped} rows are complete on {names}; 3 are needed.")
+    if rows.n < 2:
+        raise ResponseError(f"weights: so unequal that {n} rows count as {rows.n:.1f} respondents; 2 are needed.")
     flat = [name for name, column in zip(rows.columns, rows.answers.T, strict=True) if np.ptp(column) == 0]
     if flat:
         raise ResponseError(f"Constant: {', '.join(flat)}. Everyone answered the same; leave the column out.")

@@ -177,6 +177,8 @@ def _working_table(
     data, outcome, terms, items, segment, weights, cluster
 ) -> tuple[pd.DataFrame, dict[str, str | None]]:
     """Rows of a known segment with all that is needed, under names no column of a study has."""
+    if not isinstance(data, pd.DataFrame):
+        raise ResponseError(f"The data are a {type(data).__name__}; a DataFrame of respondents × items is needed.")
     absent = [name for group in items.values() for name in group if name not in data.columns]
     if absent:
         raise ResponseError(f"columns not in the data: {', '.join(absent)}.")

@@ -15,6 +15,7 @@ from qa_lib.errors import ResponseError, StudyError
 from qa_lib.results import Provenance, Result
 from qa_lib.tracking.estimates import (
     Weights,
+    check_columns,
     half_width,
     item_matrix,
     mean_estimates,
@@ -271,8 +272,8 @@ def _check_log(data: pd.DataFrame, actions: pd.DataFrame, period: str, unit: str
     if absent:
         raise StudyError(f"actions: the column {', '.join(absent)} is missing; needed are {', '.join(REQUIRED)}.")
     for what, column in (("period", period), ("unit", unit)):
-        if column is not None and column not in data.columns:
-            raise ResponseError(f"{what}: there is no column {column!r} in the data.")
+        if column is not None:
+            check_columns(data, column, what=what)
     if unit is None and "unit" in actions.columns and actions["unit"].notna().any():
         raise StudyError("actions name units, but not which column of the responses holds them; pass unit=….")
 

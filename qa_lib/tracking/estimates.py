@@ -250,8 +250,19 @@ def respondent_weights(weights: Weights, data: pd.DataFrame | pd.Series) -> np.n
     return w
 
 
+def check_columns(data: pd.DataFrame, *columns: object, what: str = "") -> None:
+    """Raise ``ResponseError`` when the data are no DataFrame, or lack one of the columns."""
+    where = f"{what}: " if what else ""
+    if not isinstance(data, pd.DataFrame):
+        raise ResponseError(f"{where}the data are a {type(data).__name__}; a DataFrame is needed.")
+    for column in columns:
+        if column not in data.columns:
+            raise ResponseError(f"{where}there is no column {column!r} in the data.")
+
+
 def item_matrix(data: pd.DataFrame, items: Sequence[str]) -> np.ndarray:
     """Answers (n, items) as floats; missing columns and text are named in a ``ResponseError``."""
+    check_columns(data)
     absent = [item for item in items if item not in data.columns]
     if absent:
         raise ResponseError(f"the data have no column {', '.join(map(repr, absent))}.")

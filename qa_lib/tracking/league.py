@@ -15,6 +15,7 @@ from qa_lib.errors import ResponseError
 from qa_lib.results import Provenance, Result
 from qa_lib.tracking.estimates import (
     Weights,
+    check_columns,
     item_matrix,
     plot_intervals,
     respondent_weights,
@@ -124,8 +125,7 @@ def league_table(
     >>> league_table(data, "branch", "x", minimum_cell=3).tidy()[["term", "estimate", "rank"]].round(2).values.tolist()
     [['B', 3.83, 1], ['C', 3.83, 2], ['A', 2.33, 3]]
     """
-    if unit not in data.columns:
-        raise ResponseError(f"unit: there is no column {unit!r} in the data.")
+    check_columns(data, unit, what="unit")
     if better not in ("higher", "lower"):
         raise ResponseError(f"better is {better!r}; allowed are 'higher' and 'lower'.")
     sign = 1.0 if better == "higher" else -1.0

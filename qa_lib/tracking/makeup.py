@@ -14,6 +14,7 @@ from qa_lib.sufficient.weights import effective_n
 from qa_lib.tracking.estimates import (
     Estimates,
     Weights,
+    check_columns,
     half_width,
     item_matrix,
     mean_estimates,
@@ -55,9 +56,7 @@ def response_rates(
     >>> response_rates(contacts).tidy().set_index("term").loc[["rr1", "coop1"], "estimate"].tolist()
     [0.4, 0.5]
     """
-    for column in filter(None, (disposition, by)):
-        if column not in contacts.columns:
-            raise ResponseError(f"contacts: there is no column {column!r}.")
+    check_columns(contacts, *filter(None, (disposition, by)), what="contacts")
     if eligibility is not None and not 0 <= eligibility <= 1:
         raise ResponseError(f"eligibility is {eligibility}; it is a share between 0 and 1.")
     known = contacts[disposition].map(_disposition)
@@ -193,9 +192,7 @@ def makeup_drift(data: pd.DataFrame, period: str, segments: Sequence[str]) -> Es
 
 
 def _segment_frame(data: pd.DataFrame, period: str, segment: str) -> pd.DataFrame:
-    for column in (period, segment):
-        if column not in data.columns:
-            raise ResponseError(f"there is no column {column!r} in the data.")
+    check_columns(data, period, segment)
     return pd.DataFrame({"period": data[period].to_numpy(), "segment": data[segment].to_numpy()})
 
 

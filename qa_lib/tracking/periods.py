@@ -16,6 +16,7 @@ from qa_lib.results import Provenance, Result
 from qa_lib.tracking.estimates import (
     Estimates,
     Weights,
+    check_columns,
     half_width,
     item_matrix,
     mean_estimates,
@@ -103,8 +104,7 @@ def compare_periods(
     >>> compare_periods(data, "month", "R1").tidy()[["estimate", "std_error", "p_value"]].round(3).values.tolist()
     [[1.0, 0.408, 0.05]]
     """
-    if period not in data.columns:
-        raise ResponseError(f"period: there is no column {period!r} in the data.")
+    check_columns(data, period, what="period")
     if against not in ("previous", "first"):
         raise ResponseError(f"against is {against!r}; known are 'previous' and 'first'.")
     if callable(value) and weights is not None:

@@ -16,7 +16,16 @@ from statsmodels.stats.power import TTestIndPower
 
 from qa_lib.errors import ResponseError
 from qa_lib.results import Provenance, Result
-from qa_lib.tracking.estimates import Weights, check_range, item_matrix, respondent_weights, row_means
+from qa_lib.tracking.estimates import (
+    Weights,
+    check_columns,
+    check_range,
+    item_matrix,
+    respondent_weights,
+    row_means,
+)
+
+_MOST = 1e15  # responses: beyond it a plan is a mistake in margin or change
 
 Measure = Literal["mean", "share", "nps", "gap", "alpha"]
 
@@ -95,6 +104,8 @@ def sample_size(
     exact *= design_effect
     if population is not None:
         exact = exact / (1 + (exact - 1) / population)
+    if not exact < _MOST:
+        raise ResponseError(f"sample_size: {exact:.2g} responses would be needed; give a larger margin or change.")
     n = math.ceil(exact - 1e-9)
     settings = {
         **{name: value for name, value in spread._asdict().items() if value is not None},
@@ -173,8 +184,7 @@ def precision_reached(
     [['A', 25, 'reached'], ['B', 27, 'short']]
     """
     by = [by] if isinstance(by, str) else list(by)
-    if absent := [column for column in by if column not in data.columns]:
-        raise ResponseError(f"precision_reached: there is no column {absent[0]!r} in the data.")
+    check_columns(data, *by, what="precision_reached")
     y = row_means(item_matrix(data, [value] if isinstance(value, str) else value))
     check_range(y[:, None], [str(value)], {"share": (0, 1), "nps": (0, 10)}.get(measure, (-np.inf, np.inf)))
     w = respondent_weights(weights, data)

@@ -13,7 +13,7 @@ import pandas as pd
 from qa_lib.errors import NotConvergedWarning, ResponseError
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.weights import effective_n
-from qa_lib.tracking.estimates import Weights, respondent_weights
+from qa_lib.tracking.estimates import Weights, check_columns, respondent_weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,8 +136,7 @@ def rake(
 
 def _raked_apart(data: pd.DataFrame, margins, weights: Weights, by: str, max_iter: int, tolerance: float) -> Raking:
     """Every value of ``by`` raked for itself, in one result."""
-    if by not in data.columns:
-        raise ResponseError(f"by: there is no column {by!r} in the data.")
+    check_columns(data, by, what="by")
     if data[by].isna().all():
         raise ResponseError(f"by: no respondent has a {by}.")
     start = respondent_weights(weights, data)
@@ -159,8 +158,7 @@ def _raked_apart(data: pd.DataFrame, margins, weights: Weights, by: str, max_ite
 
 def margin_codes(data: pd.DataFrame, column: str, target: Mapping[object, float]) -> tuple[np.ndarray, np.ndarray]:
     """Category codes of the respondents (n,) and target shares of the categories."""
-    if column not in data.columns:
-        raise ResponseError(f"there is no column {column!r} in the data.")
+    check_columns(data, column)
     shares = pd.to_numeric(pd.Series(list(target.values()), dtype=object), errors="coerce").to_numpy(float)
     if not (np.isfinite(shares).all() and (shares > 0).all()):
         raise ResponseError(f"{column}: the targets must be positive: {dict(target)}.")

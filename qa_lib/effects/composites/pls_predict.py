@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_ROUNDING = 1e-7  # a deviation from the mean this small beside the whole sample's is what sums of squares leave of none
 _MEASURES = ["q2_predict", "rmse", "mae", "rmse_linear", "mae_linear"]
 
 
@@ -166,8 +167,8 @@ def _folds(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Per fold its rows and predictions (3, rows, targets) by PLS, linear model and mean; all trained in one batch."""
     means, covs = _training_moments(values, fold)
-    sd = np.sqrt(np.diagonal(covs, axis1=1, axis2=2))
-    if (sd <= 0).any():
+    sd = np.sqrt(np.maximum(np.diagonal(covs, axis1=1, axis2=2), 0))
+    if (sd <= _ROUNDING * values.std(axis=0)).any():
         raise ModelError("An item is constant in a training fold; use fewer folds or leave the item out.")
     fitted = estimate(covs / (sd[:, :, None] * sd[:, None, :]), model, scheme)
     exogenous = ~model.adjacency.any(axis=0)

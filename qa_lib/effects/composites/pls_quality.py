@@ -60,10 +60,13 @@ def htmt(correlation: np.ndarray, model: PlsModel) -> np.ndarray:
 def f_squared(estimates: Estimates, model: PlsModel) -> np.ndarray:
     """Effect size of every path, (B, k, k): (R² − R² without it) ÷ (1 − R²) (Cohen 1988, p. 410).
 
-    A predictor's R² contribution is b² ÷ (C⁻¹)_jj, C the correlations of the predictors.
+    A predictor's R² contribution is b² ÷ (C⁻¹)_jj, C the correlations of the predictors. NaN where nothing is left
+    to explain.
     """
     gain = estimates.paths**2 / inflation(estimates.correlations, model.adjacency)
-    return gain / (1 - estimates.r_squared[:, None, :])
+    unexplained = 1 - estimates.r_squared[:, None, :]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(unexplained > 1e-12, gain / unexplained, np.nan)
 
 
 def inflation(correlations: np.ndarray, together: np.ndarray) -> np.ndarray:

@@ -30,7 +30,9 @@ def quantities(correlation: np.ndarray, estimates: Estimates, model: PlsModel) -
         _discriminant(correlation, model),
     ]
     labels = [label for part, _ in parts for label in part]
-    return pd.DataFrame(labels, columns=LABELS), np.concatenate([values for _, values in parts], axis=1)
+    values = np.concatenate([values for _, values in parts], axis=1)
+    values[np.isinf(values)] = np.nan  # a ratio to nothing is missing
+    return pd.DataFrame(labels, columns=LABELS), values
 
 
 def tabulate(labels: pd.DataFrame, point: np.ndarray, draws: np.ndarray, conf_level: float) -> pd.DataFrame:
