@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from model_cases import BANK, BFI, COVARIATES, DEMOCRACY, HS, load_model_data
+from model_cases import BANK, BFI, COVARIATES, DEMOCRACY, HS, SECOND_ORDER, load_model_data
 
 import qa_lib as qa
 from qa_lib.errors import InadmissibleWarning, ModelError
 from qa_lib.models.discrepancy import Objective
-from qa_lib.models.implied import imply, tangent
+from qa_lib.models.implied import imply, pullback, tangent
 from qa_lib.sufficient.moments import moments
 
 HS_ITEMS = [f"x{i}" for i in range(1, 10)]
@@ -192,3 +192,17 @@ def test_an_unknown_weight_is_refused(data):
         qa.cfa(HS, data["hs"], weights=-np.ones(301))
     with pytest.raises(ModelError, match="one each is needed"):
         qa.cfa(HS, data["hs"], weights=np.ones(3))
+
+
+@pytest.mark.parametrize("model", [HS, SECOND_ORDER, HS + "\nspeed ~ visual + textual"])
+def test_the_gradient_without_tangents_is_that_with_them(model, data):
+    fit = qa.sem(model, data["hs"], group="school", group_equal="loadings")
+    rng = np.random.default_rng(1)
+    for block in fit.objective.blocks:
+        implied = imply(block, fit.x + 0.1 * rng.normal(size=len(fit.x)))
+        by_cov, by_mean = rng.normal(size=(9, 9)), rng.normal(size=9)
+        by_cov, by = by_cov + by_cov.T, tangent(block, implied)
+        wanted = 2 * np.einsum("pk,pq,qk->k", by.left, by_cov, by.right) + by_mean @ by.mean
+        np.testing.assert_allclose(pullback(block, implied, by_cov, by_mean), wanted, atol=1e-10)
+        unit = np.eye(len(implied.total))
+        np.testing.assert_allclose(implied.total @ (unit - implied.directed), unit, atol=1e-12)

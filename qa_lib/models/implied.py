@@ -30,7 +30,8 @@ class Block:
 
     free : places of the block's k parameters among all free parameters. names : observed then latent.
     thresholds : (item position, order) of every threshold, as the threshold vector is laid out.
-    conditioned : positions of covariates the moments are conditional on. theta : whether ordinal items' residual
+    conditioned : positions of covariates the moments are conditional on. chained : whether a variable that others
+    explain may explain others. theta : whether ordinal items' residual
     variances are parameters and their response scales follow, instead of the other way round (delta).
     """
 
@@ -50,6 +51,7 @@ class Block:
     in_threshold: Entries
     conditioned: tuple[int, ...] = ()
     theta: bool = False
+    chained: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,9 @@ def _build_block(table: ParameterTable, group: int, names: tuple[str, ...], cov:
         fixed[key][i, j] = value
         if key == "S":
             fixed[key][j, i] = value
+    paths = fixed["A"] != 0
+    for i, j, _ in entries["A"]:
+        paths[i, j] = True
     maps = {key: Entries(*np.array(found, dtype=int).reshape(-1, 3).T) for key, found in entries.items()}
     return Block(
         names=names,
@@ -116,6 +121,7 @@ def _build_block(table: ParameterTable, group: int, names: tuple[str, ...], cov:
         in_threshold=maps["t"],
         conditioned=tuple(at[name] for name in table.exogenous) if table.ordered else (),
         theta=table.theta,
+        chained=bool((paths.any(axis=0) & paths.any(axis=1)).any()),
     )
 
 
@@ -153,13 +159,19 @@ def fill(block: Block, x: np.ndarray) -> tuple[np.ndarray, ...]:
     return directed, symmetric, intercept, scale, threshold
 
 
+def total_effects(block: Block, directed: np.ndarray) -> np.ndarray:
+    """(I − A)⁻¹, which is I + A where no paths follow each other."""
+    unit = np.eye(directed.shape[-1])
+    return np.linalg.inv(unit - directed) if block.chained else unit + directed
+
+
 def _unit_responses(block: Block, directed: np.ndarray, symmetric: np.ndarray, scale: np.ndarray) -> None:
     """Responses of ordinal items, times their scale, have variance one given the covariates: their residual variances
     follow from the scales (delta parameterisation), or the scales from the residual variances (theta)."""
     ordinal = np.unique(block.threshold_item)
     if not block.theta:
         symmetric[ordinal, ordinal] = 0
-    total = np.linalg.inv(np.eye(len(directed)) - directed)[ordinal]
+    total = total_effects(block, directed)[ordinal]
     variance = np.einsum("ij,jk,ik->i", total, _given_covariates(block, symmetric), total)
     if block.theta:
         if variance.real.min() <= 0:
@@ -186,7 +198,7 @@ def imply(block: Block, x: np.ndarray) -> Implied:
     these are conditioned on."""
     directed, symmetric, intercept, scale, threshold = fill(block, x)
     symmetric, intercept = _given_covariates(block, symmetric), _given_covariates(block, intercept)
-    total = np.linalg.inv(np.eye(directed.shape[-1]) - directed)
+    total = total_effects(block, directed)
     full_cov = total @ symmetric @ total.mT
     full_mean = (total @ intercept[..., None])[..., 0]
     p = block.n_observed
@@ -244,6 +256,23 @@ def tangent(block: Block, implied: Implied) -> Tangent:
     threshold = np.zeros((len(block.threshold), k))
     threshold[block.in_threshold.row, block.in_threshold.place] = 1
     return Tangent(left, right, mean, threshold)
+
+
+def pullback(block: Block, implied: Implied, by_cov: np.ndarray, by_mean: np.ndarray) -> np.ndarray:
+    """Σ_ab by_cov[a, b] ∂Σ_ab + Σ_a by_mean[a] ∂μ_a over the block's k parameters: (..., k), response scales left out.
+
+    The gradient without the tangents of all parameters.
+    """
+    total, p = implied.total, block.n_observed
+    pushed = total[..., :p, :].mT @ by_cov
+    inner, outer = pushed @ total[..., :p, :], pushed @ implied.full_cov[..., :p, :]
+    pull = (total[..., :p, :].mT @ by_mean[..., None])[..., 0]
+    a, s, m = block.in_directed, block.in_symmetric, block.in_intercept
+    out = np.zeros((*by_mean.shape[:-1], len(block.free)))
+    out[..., a.place] = 2 * outer[..., a.row, a.col] + pull[..., a.row] * implied.full_mean[..., a.col]
+    out[..., s.place] = np.where(s.row == s.col, 1.0, 2.0) * inner[..., s.row, s.col]
+    out[..., m.place] = pull[..., m.row]
+    return out
 
 
 def curvature(block: Block, implied: Implied, by_cov: np.ndarray, by_mean: np.ndarray) -> np.ndarray:

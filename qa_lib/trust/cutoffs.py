@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 from scipy.stats import binom
 
 from qa_lib.criteria import Criteria
-from qa_lib.errors import ModelError
+from qa_lib.errors import ModelError, QaWarning
 from qa_lib.models.after.batched import Stack, fit_many
 from qa_lib.models.fit import cfa
 from qa_lib.models.implied import imply
@@ -123,8 +124,7 @@ def cutoffs(
     loadings, correlations, residual = _standardised(fit)
     paths = tuple(tuple(missed) for missed in _levels(loadings, correlations, residual)[:levels])
     rng = np.random.default_rng(seed)
-    correct = _without_means(fit)
-    scale = np.sqrt(np.diag(correct.evaluation.implied[0].cov))
+    correct, scale = _of_moments(fit), np.sqrt(np.diag(fit.evaluation.implied[0].cov))
     populations = [_population(loadings, correlations, residual, missed) for missed in ((), *paths)]
     n_means = len(scale) * fit.objective.means
     drawn = [_indices(correct, scale[:, None] * r * scale, n_rep, n_means, rng) for r in populations]
@@ -240,13 +240,16 @@ def _population(
     return common + errors
 
 
-def _without_means(fit: ModelFit) -> ModelFit:
-    """The model at the same estimates without intercepts, which the means determine exactly."""
-    if not fit.objective.means:
-        return fit
-    names = list(fit.table.observed)
-    implied = pd.DataFrame(fit.evaluation.implied[0].cov, names, names)
-    return cfa(fit.settings["model"], implied, nobs=round(fit.n), std_lv=fit.settings["std_lv"])
+def _of_moments(fit: ModelFit) -> ModelFit:
+    """The model of complete moments without intercepts, which the means determine exactly; factors' variances one
+    where that says the same of the data, for such parameters depend on the moments more evenly."""
+    names, known = list(fit.table.observed), fit.settings["std_lv"]
+    cov = pd.DataFrame(fit.samples[0].cov, names, names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", QaWarning)  # what they would say was said of the fit
+        own, unit = (cfa(fit.settings["model"], cov, nobs=round(fit.n), std_lv=choice) for choice in (known, True))
+    same = unit.test.df == own.test.df and np.isclose(unit.test.statistic, own.test.statistic, rtol=1e-6, atol=1e-6)
+    return unit if unit.converged and same else own
 
 
 def _indices(fit: ModelFit, population: np.ndarray, n_rep: int, n_means: int, rng: np.random.Generator) -> np.ndarray:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from qa_lib.models.discrepancy import bilinear, of_means
-from qa_lib.models.implied import Block, curvature, imply, tangent
+from qa_lib.models.implied import Block, curvature, imply, pullback, tangent
 
 ITERATIONS = 50
 NEAR = 1e-2
 TOLERANCE = 1e-15
+WORTHWHILE = 0.2  # share of the gain that a step with the common curvature may leave; beyond it Newton's take over
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,18 @@ def fit_many(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Free parameters (B, n_free), all from ``start``, and which of the B fits converged.
 
-    Fisher scoring, then Newton's steps where the gain is small. A fit has converged when the expected gain of a further
-    step is below ``tolerance``; the default is a millionth of a standard error at a few hundred respondents.
+    Steps with one common curvature as long as they serve, then Fisher scoring, and Newton's steps where the gain is
+    small. A fit has converged when the expected gain of a further step is below ``tolerance``; the default is a
+    millionth of a standard error at a few hundred respondents.
     """
-    x = np.tile(start, (len(stacks[0].share), 1))
-    converged, active = np.zeros(len(x), bool), np.arange(len(x))
-    value, gain = _values(blocks, stacks, x, means), np.full(len(x), np.inf)
+    x, gain = _by_chords(blocks, stacks, start, mapping, means, tolerance)
+    converged = np.abs(gain) < tolerance
+    active = np.flatnonzero(~converged)
+    value = np.full(len(x), np.nan)
+    value[active] = _values(blocks, [stack.take(active) for stack in stacks], x[active], means)
     for _ in range(ITERATIONS):
+        if not len(active):
+            break
         own = [stack.take(active) for stack in stacks]
         gradient, information = _slopes(blocks, own, x[active], mapping, means, gain[active] < NEAR)
         step = np.linalg.solve(information, gradient[..., None])[..., 0]
@@ -51,14 +57,53 @@ def fit_many(
         converged[active] = np.abs(gain[active]) < tolerance
         on = ~converged[active]
         active, step = active[on], step[on] @ mapping.T
-        if not len(active):
-            break
         uphill = gain[active] < 0
         step[uphill], gain[active[uphill]] = 0, np.inf
         own = [stack.take(active) for stack in stacks]
         x[active], value[active] = _shortened(blocks, own, x[active], value[active], step, gain[active], means)
         active = active[np.isfinite(value[active])]
     return x, converged
+
+
+def _by_chords(
+    blocks: Sequence[Block], stacks: Sequence[Stack], start: np.ndarray, mapping: np.ndarray, means: bool, tolerance
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the chord method leads, (B, n_free), and the gains expected there, infinite where it leads nowhere.
+
+    Its steps have the curvature of the average set at the start, and go on as long as each leaves little of the gain.
+    """
+    x, gain = np.tile(start, (len(stacks[0].share), 1)), np.full(len(stacks[0].share), np.inf)
+    average = [Stack(*(part.mean(0)[None] for part in (s.mean, s.cov, s.share))) for s in stacks]
+    bend = _slopes(blocks, average, x[:1], mapping, means, np.array([True]))[1][0]
+    eigenvalues, vectors = np.linalg.eigh(bend)
+    if eigenvalues[0] <= 0:
+        return x, gain
+    inverse, active = (vectors / eigenvalues) @ vectors.T, np.arange(len(x))
+    for _ in range(ITERATIONS):
+        gradient = _gradients(blocks, [stack.take(active) for stack in stacks], x[active], means) @ mapping
+        step = gradient @ inverse
+        reached = np.einsum("bk,bk->b", step, gradient)
+        lost = ~(reached < gain[active])
+        on = ~lost & (reached > tolerance) & (reached < WORTHWHILE * gain[active])
+        x[active[lost]], gain[active] = start, np.where(lost, np.inf, reached)
+        active, step = active[on], step[on] @ mapping.T
+        x[active] -= step
+        if not len(active):
+            break
+    return x, gain
+
+
+def _gradients(blocks: Sequence[Block], stacks: Sequence[Stack], x: np.ndarray, means: bool) -> np.ndarray:
+    """Gradients (B, n_free), nan where a covariance matrix is not positive definite."""
+    gradient = np.zeros(x.shape)
+    for block, stack in zip(blocks, stacks, strict=True):
+        implied = imply(block, x)
+        log_det, weight = _inverse(implied.cov)
+        by_cov = 0.5 * (weight - weight @ _second(stack, implied.mean, means) @ weight)
+        by_mean = -means * (weight @ (stack.mean - implied.mean)[..., None])[..., 0]
+        own = stack.share[:, None] * pullback(block, implied, by_cov, by_mean)
+        gradient[:, block.free] = np.where(np.isfinite(log_det)[:, None], own, np.nan)
+    return gradient
 
 
 def _shortened(blocks, stacks: Sequence[Stack], x, value, step, gain, means: bool) -> tuple[np.ndarray, np.ndarray]:

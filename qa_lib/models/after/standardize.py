@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from qa_lib.models.constraints import evaluate_defined
-from qa_lib.models.implied import Block, fill
+from qa_lib.models.implied import Block, fill, total_effects
 from qa_lib.models.parameters import ParameterTable
 
 Scale = Literal["raw", "latent", "all"]
@@ -30,7 +30,7 @@ def _block_values(
     table: ParameterTable, block: Block, group: int, x: np.ndarray, scale: Scale, values: np.ndarray
 ) -> None:
     directed, symmetric, intercept, response, threshold = fill(block, x)
-    total = np.linalg.inv(np.eye(len(directed)) - directed)
+    total = total_effects(block, directed)
     variance = np.diag(total @ symmetric @ total.T)
     with np.errstate(invalid="ignore"):  # a negative variance has no standardised values
         deviation = np.sqrt(variance + 0j if np.iscomplexobj(x) else variance)
@@ -65,7 +65,7 @@ def r_squared(table: ParameterTable, group: int, block: Block, x: np.ndarray) ->
     """Share of variance explained of every indicator and outcome of one group, zero where all its paths are; nan where
     its residual variance is negative."""
     directed, symmetric, *_ = fill(block, x)
-    total = np.linalg.inv(np.eye(len(directed)) - directed)
+    total = total_effects(block, directed)
     rows = [row for row in table.rows if row.group == group and row.op in {"=~", "~"}]
     explained = {row.rhs if row.op == "=~" else row.lhs for row in rows}
     residual = np.where(np.diag(symmetric) < 0, np.nan, np.diag(symmetric))
