@@ -192,6 +192,8 @@ def test_an_empty_indicator_weighs_nothing_and_words_are_no_judgements():
     assert entropy([[0, 0], [0, 1]]).tolist() == [0, 1]
     with pytest.raises(StudyError, match="numbers only"):
         ahp([["1", "much"], ["2", "1"]])
+    with pytest.raises(StudyError, match="text in a;"):
+        qa.composite(pd.DataFrame({"a": [1, "high"], "b": [1, 2]}), tree(leaf("a", 0.5), leaf("b", 0.5)))
 
 
 @pytest.fixture(scope="module")

@@ -163,3 +163,7 @@ def test_one_deviation_stands_for_all_subgroups_and_text_is_refused():
     assert one.tidy().equals(all_.tidy())
     with pytest.raises(ResponseError, match="holds text"):
         qa.control_chart(pd.Series(["a", "b", "c"]))
+    with pytest.raises(ResponseError, match="the series holds text"):
+        qa.control_chart(pd.Series(["a", "b", "c"], index=[1, 1, 2]), "xbar")
+    with pytest.raises(ResponseError, match="n holds text"):
+        qa.control_chart(series / 4, "p", n=["many", 5, 5])

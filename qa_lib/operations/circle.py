@@ -194,7 +194,11 @@ def _felt_rows(felt: Sequence[Felt], answers: pd.DataFrame, scale: tuple[float, 
     for entry in felt:
         if entry.item not in answers:
             raise ResponseError(f"service circle: the answers have no item {entry.item!r}.")
-        score = 100 * (answers[entry.item].dropna().to_numpy(float) - scale[0]) / (scale[1] - scale[0])
+        try:
+            given = answers[entry.item].dropna().to_numpy(float)
+        except (TypeError, ValueError):
+            raise ResponseError(f"service circle: {entry.item!r} holds text; code its answers as numbers.") from None
+        score = 100 * (given - scale[0]) / (scale[1] - scale[0])
         half = (
             t_distribution.ppf(0.975, max(len(score) - 1, 1)) * score.std(ddof=1) / np.sqrt(len(score))
             if len(score) > 1

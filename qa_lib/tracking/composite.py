@@ -132,6 +132,11 @@ def _raw_values(table: pd.DataFrame, leaves: list[str]) -> pd.DataFrame:
         raise StudyError(f"the table has no column {', '.join(absent)}; the system needs {', '.join(leaves)}.")
     if table.index.has_duplicates or not len(table):
         raise StudyError("the table needs one row per unit, each with its own index label.")
+    text = [
+        leaf for leaf in leaves if pd.to_numeric(table[leaf], errors="coerce").isna().sum() > table[leaf].isna().sum()
+    ]
+    if text:
+        raise StudyError(f"the table holds text in {', '.join(text)}; every indicator is a number, or missing.")
     raw = table[leaves].astype(float)
     missing = raw.columns[raw.isna().any()].tolist()
     if missing:

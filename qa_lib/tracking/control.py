@@ -222,13 +222,11 @@ def _window(flags: np.ndarray, needed: int, window: int) -> np.ndarray:
 
 def _stable_process(series, kind, n, sd, baseline, center, sigma) -> _Series:
     """The series with centre and errors estimated on the baseline, or as given."""
+    series = pd.Series(_numbers(series, "the series"), index=series.index)
     if kind in ("xbar", "ewma", "cusum") and series.index.has_duplicates:
         groups = series.dropna().groupby(level=0, sort=True)
         series, n, sd = groups.mean(), groups.size().to_numpy(), groups.std().to_numpy()
-    try:
-        values = _checked(series.to_numpy(dtype=float, na_value=np.nan), "values", len(series))
-    except ValueError:
-        raise ResponseError("the series holds text; a control chart needs numbers.") from None
+    values = _checked(series.to_numpy(), "values", len(series))
     if len(values) < 2:
         raise ResponseError(f"the series has {len(values)} period; a control chart needs two at least.")
     if baseline is not None and not 2 <= baseline <= len(values):
@@ -252,8 +250,8 @@ def _deviations(sd: ArrayLike | None, sizes: np.ndarray) -> np.ndarray:
     """Standard deviations (t,) of the subgroups; one number stands for all, those of single answers do not matter."""
     if sd is None:
         raise ResponseError("subgroup sizes n need the subgroups' standard deviations sd (or sigma).")
-    sd = np.asarray(sd, dtype=float)
-    if sd.ndim and sd.shape != sizes.shape:
+    sd = _numbers(sd, "sd")
+    if sd.size != 1 and sd.shape != sizes.shape:
         raise ResponseError(f"sd: {sd.size} given for {len(sizes)} periods.")
     sd = np.where(sizes > 1, sd, 0.0)
     if not (sd >= 0).all():
@@ -282,6 +280,13 @@ def _counts(labels, values, kind, sizes, first, center) -> _Series:
     return _checked_noise(_Series(labels, values, widened, center, float(np.sqrt(variance)), spread, sizes))
 
 
+def _numbers(given: ArrayLike, what: str) -> np.ndarray:
+    try:
+        return pd.Series(given).to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise ResponseError(f"{what} holds text; a control chart needs numbers.") from None
+
+
 def _checked(values: np.ndarray, what: str, length: int) -> np.ndarray:
     if values.shape != (length,):
         raise ResponseError(f"{what}: {values.size} given for {length} periods.")
@@ -299,7 +304,8 @@ def _checked_noise(series: _Series) -> _Series:
 def _sizes(n: ArrayLike | None, values: np.ndarray, kind: str) -> np.ndarray:
     if n is None:
         raise ResponseError(f"{kind}: give n, the number (or exposure) of every period.")
-    sizes = _checked(np.broadcast_to(np.asarray(n, dtype=float), values.shape), "n", len(values))
+    sizes = _numbers(n, "n")
+    sizes = _checked(np.broadcast_to(sizes, values.shape) if sizes.size == 1 else sizes, "n", len(values))
     if not (sizes > 0).all():
         raise ResponseError("n: every period needs a positive number.")
     return sizes

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Weights = str | ArrayLike | None
 _BLOCK = 65_536
+_LARGEST = 1e100  # no answer is this large; its square would not be a number
 _NO_SPREAD = 1e-9  # what rounding leaves of the error of a mean of equal answers
 
 
@@ -271,9 +272,11 @@ def item_matrix(data: pd.DataFrame, items: Sequence[str]) -> np.ndarray:
     except (TypeError, ValueError):
         text = [item for item in items if not pd.api.types.is_numeric_dtype(data[item])]
         raise ResponseError(f"{', '.join(map(repr, text))}: not numeric; code the answers as numbers first.") from None
-    infinite = np.isinf(answers).any(axis=0)
+    infinite = (np.abs(answers) > _LARGEST).any(axis=0)
     if infinite.any():
-        raise ResponseError(f"{items[int(infinite.argmax())]!r}: infinite values; set them to missing.")
+        raise ResponseError(
+            f"{items[int(infinite.argmax())]!r}: infinite values, or beyond ±{_LARGEST:g}; set them to missing."
+        )
     return answers
 
 
