@@ -215,37 +215,27 @@ def draw_paths(
     ax: Axes, direct: pd.DataFrame, dimensions: Sequence[str], outcomes: Sequence[str], labels: Mapping[str, str]
 ) -> None:
     """Dimensions on the left, outcomes in the order of the chain to the right."""
-    import matplotlib as mpl
-    import networkx as nx
-
     heights = np.linspace(1, 0, len(dimensions)) if len(dimensions) > 1 else [0.5]
     place = {name: (0.0, y) for name, y in zip(dimensions, heights, strict=True)}
     place |= {name: (1.2 + k, 0.72 if k % 2 == 0 and len(outcomes) > 1 else 0.28) for k, name in enumerate(outcomes)}
-    graph = nx.DiGraph()
-    graph.add_nodes_from(place)
-    sure = direct["p_value"] < _SURE
-    for chosen, colour in ((~sure, "0.82"), (sure, "C0")):
-        rows = direct[chosen]
-        edges = list(zip(rows["rhs"], rows["lhs"], strict=True))
-        graph.add_edges_from(edges)
-        nx.draw_networkx_edges(
-            graph,
-            place,
-            edgelist=edges,
-            ax=ax,
-            edge_color=colour,
-            width=[0.8 + 5 * abs(value) for value in rows["std_all"]],
-            arrowsize=14,
-            min_source_margin=36,
-            min_target_margin=36,
-        )
-    numbers = {(row.rhs, row.lhs): f"{row.std_all:.2f}".replace("-", "−") for row in direct[sure].itertuples()}
-    family = mpl.rcParams["font.family"]
-    text = {"ax": ax, "font_family": family}
-    nx.draw_networkx_edge_labels(graph, place, numbers, label_pos=0.45, font_size=9, rotate=False, **text)
-    text = {"ax": ax, "font_family": family}
-    box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "C0"}
-    names = {name: labels.get(name, name) for name in place}
-    nx.draw_networkx_labels(graph, place, names, font_size=10, bbox=box, **text)
+    ax.update_datalim(list(place.values()))
+    middle = {"ha": "center", "va": "center"}
+    frame = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "C0"}
+    boxes = {
+        name: ax.text(*spot, labels.get(name, name), fontsize=10, bbox=frame, **middle).get_bbox_patch()
+        for name, spot in place.items()
+    }
+    for row in direct.assign(sure=direct["p_value"] < _SURE).sort_values("sure", kind="stable").itertuples():
+        start, end = place[row.rhs], place[row.lhs]
+        arrow = {"arrowstyle": "-|>", "mutation_scale": 14, "color": "C0" if row.sure else "0.82"}
+        arrow |= {"linewidth": 0.8 + 5 * abs(row.std_all), "shrinkA": 0, "shrinkB": 1}
+        arrow |= {"patchA": boxes[row.rhs], "patchB": boxes[row.lhs]}
+        ax.annotate("", end, start, arrowprops=arrow).set_in_layout(False)
+        if row.sure:
+            spot = 0.55 * np.array(start) + 0.45 * np.array(end)
+            number = f"{row.std_all:.2f}".replace("-", "−")
+            plain = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"}
+            ax.text(*spot, number, fontsize=9, zorder=4, bbox=plain, **middle)
     ax.margins(0.16, 0.12)
+    ax.autoscale_view()
     ax.set_axis_off()

@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import font_manager
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
@@ -72,27 +74,48 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def untangle(ax: mpl.axes.Axes) -> None:
-    """Moves the labels of points that overlap to the nearest free place: about the point, then further up or down."""
+    """Moves the labels of points that overlap to the nearest free place: about the point, then further up or down.
+
+    Whiskers of other points are kept clear of where that takes no label further away than a line.
+    """
+    for label in list(ax.texts):  # of a point that cannot be computed
+        if isinstance(label, Annotation) and not np.isfinite(label.xy).all():
+            label.remove()
     ax.figure.get_layout_engine().execute(ax.figure)
     labels = [t for t in ax.texts if isinstance(t, Annotation) and t.anncoords == "offset points" and t.get_text()]
     frame = ax.get_window_extent()
     taken = [text.get_window_extent() for text in ax.texts if text not in labels and text.get_text()]
     points = ax.transData.transform([label.xy for label in labels]) if labels else []
     taken += [Bbox.from_extents(*(point - _MARKER), *(point + _MARKER)) for point in points]
+    whiskers = _whiskers(ax)
     for label in labels:
+        label.set_path_effects([withStroke(linewidth=2.5, foreground="white")])  # read over a line it must cross
         (x, y), side = label.get_position(), label.get_horizontalalignment()
         height = label.get_window_extent().height * 72 / ax.figure.dpi
         steps = [sign * step * height for step in range(9) for sign in ((1, -1) if step else (1,))]
         places = [(x, y + step, side) for step in steps]
         if side == "left":
             places = [place for step in steps for place in ((x, y + step, "left"), (-x, y + step, "right"))]
+        found: list[tuple[int, int, tuple[float, float, str]]] = []
         for across, up, side in places:
+            if found and abs(up - y) > max(height, abs(found[0][2][1] - y)):
+                break
             label.set(position=(across, up), horizontalalignment=side)
             box = label.get_window_extent()
             inside = frame.containsx(box.x0) and frame.containsx(box.x1) and frame.containsy(box.y0)
             if inside and not any(box.overlaps(other) for other in taken):
-                break
-        taken.append(box)
+                found.append((sum(box.overlaps(line) for line in whiskers), len(found), (across, up, side)))
+        if found:
+            across, up, side = min(found)[2]
+            label.set(position=(across, up), horizontalalignment=side)
+        taken.append(label.get_window_extent())
+
+
+def _whiskers(ax: mpl.axes.Axes) -> list[Bbox]:
+    """Where horizontal and vertical intervals are drawn, in pixels."""
+    ends = [ax.transData.transform(part) for lines in ax.collections if isinstance(lines, LineCollection)
+            for part in lines.get_segments() if len(part) == 2]  # fmt: skip
+    return [Bbox.from_extents(*(part.min(axis=0) - 1), *(part.max(axis=0) + 1)) for part in ends]
 
 
 def _figure(height: float, width: float = WIDTH) -> tuple[Figure, mpl.axes.Axes]:
@@ -237,4 +260,5 @@ def priorities(rows: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
     ax.xaxis.set_major_locator(MaxNLocator(6))
     ax.text(0.01, 0.99, labels["act"], transform=ax.transAxes, va="top", color=ATTENTION, fontsize=9)
     ax.text(0.99, 0.99, labels["keep"], transform=ax.transAxes, va="top", ha="right", color=CONTEXT, fontsize=9)
+    untangle(ax)
     return fig

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from qa_lib.report.charts import ATTENTION, CONTEXT, THIS, WIDTH, styled, untangle
 
@@ -39,3 +42,32 @@ def drawn(result: Plottable, labels: Mapping[str, str], height: float, percent: 
             line.set_markerfacecolor(to_rgba(line.get_markerfacecolor()))
             line.set_markeredgecolor(to_rgba(line.get_markeredgecolor()))
         return fig
+
+
+@styled
+def panels(shares: pd.DataFrame, terms: Sequence[str], groups: Sequence[str], labels: Mapping[str, str]) -> Figure:
+    """A panel per driver with a row per group: its share of importance and interval; all groups' mean as a line.
+
+    ``shares`` has columns ``group, term, share, share_low, share_high``.
+    """
+    across = min(len(terms), 5)
+    down = -(-len(terms) // across)
+    fig = Figure(figsize=(WIDTH, down * (0.9 + 0.2 * len(groups))), layout="constrained")
+    axes = fig.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    y = np.arange(len(groups))[::-1]
+    for ax, term in zip(axes.flat, terms, strict=False):
+        own = shares[shares["term"] == term].set_index("group").reindex(groups)
+        ax.axvline(own["share"].mean(), color=CONTEXT, linewidth=1)
+        ax.hlines(y, own["share_low"], own["share_high"], color=THIS, linewidth=2, alpha=0.45)
+        ax.scatter(own["share"], y, s=18, color=THIS, zorder=4)
+        ax.set_title(labels.get(term, term), fontsize=10)
+        ax.grid(axis="y", visible=False)
+    for ax in axes.flat[len(terms) :]:
+        ax.set_axis_off()
+    ax = axes[0, 0]
+    ax.set_yticks(y, [labels.get(group, group) for group in groups])
+    ax.set_xlim(left=0)
+    ax.xaxis.set_major_locator(MaxNLocator(3, prune="upper"))
+    ax.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    fig.supxlabel(labels["share"], fontsize=10)
+    return fig

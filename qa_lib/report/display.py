@@ -83,11 +83,13 @@ def table(
     text_columns: int = 1,
     classes: Mapping[tuple, str] | None = None,
     english: Sequence[str] = (),
+    most: int | None = None,
 ) -> None:
     """A table of strings as they shall be read: the first ``text_columns`` to the left, figures to the right.
 
     ``classes`` gives (row position, column) a CSS class such as ``good`` or ``bad``; the columns ``english`` hold
-    references, which are English on every page.
+    references, which are English on every page. A table of more than ``most`` rows opens on demand (on paper it is
+    always open).
     """
     foreign = {position for position, name in enumerate(frame.columns) if name in english}
     classes = classes or {}
@@ -96,11 +98,14 @@ def table(
         _table_row(position, row, text_columns, classes, foreign)
         for position, row in enumerate(frame.itertuples(index=False, name=None))
     )
-    _show_html(
+    html = (
         f'<div class="table" role="region" tabindex="0" aria-label="{escape(caption)}">'
         f'<table class="left{text_columns}">'
         f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+    if most is not None and len(frame) > most:
+        html = f'<details class="long"><summary>{escape(caption)} ({len(frame)})</summary>{html}</details>'
+    _show_html(html)
 
 
 def _table_row(

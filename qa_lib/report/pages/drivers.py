@@ -15,10 +15,12 @@ from qa_lib.report.pages.page import ReportPage
 SIGNIFICANCE = 0.05
 
 
-def listing(page: ReportPage, rows: list[list[str]], columns: str, caption: str, text_columns: int = 1) -> None:
+def listing(
+    page: ReportPage, rows: list[list[str]], columns: str, caption: str, text_columns: int = 1, most: int | None = None
+) -> None:
     """A table of ``rows`` whose headings are the catalogue's words for the keys in ``columns``."""
     frame = pd.DataFrame(rows, columns=[page.text(key) for key in columns.split()])
-    display.table(frame, caption, text_columns)
+    display.table(frame, caption, text_columns, most=most)
 
 
 def weights_of(page: ReportPage) -> Any:

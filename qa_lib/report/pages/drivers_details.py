@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from qa_lib.effects.asymmetry import Kano, PenaltyReward, kano, penalty_reward
 from qa_lib.effects.importance import holm
@@ -19,6 +20,7 @@ from qa_lib.study.screening import screen
 _LOW, _HIGH = 40.0, 75.0  # dimension scores 0–100: 1 and 2 of five points are low, 4 and 5 high
 _SHOWN_ITEMS = 10
 _DRAWN_GROUPS = 30
+_NAMED_GROUPS = 6
 _N_BOOT = 500
 
 
@@ -237,7 +239,9 @@ def _pooling(page: ReportPage, results: dict[str, DriverSegments], names: dict[s
     for name, result in results.items():
         for key, values in (("segments_pooled", result.pooled), ("segments_left_out", result.left_out)):
             if values:
-                shown = text.join([_segment_value(page, name, value) for value in values])
+                few = len(values) <= _NAMED_GROUPS
+                named = [_segment_value(page, name, value) for value in values]
+                shown = text.join(named) if few else text("n_groups", n=len(values))
                 minimum = result.provenance.settings["minimum"]
                 display.paragraph(text(key, segment=names[name], values=shown, minimum=minimum), "note")
 
@@ -255,10 +259,17 @@ def _segment_picture(page: ReportPage, name: str, result: DriverSegments, label:
         points = text.number(100 * abs(row.estimate), 0)
         sentences.append(text(key, points=points, **words))
     if len(result.sizes) <= _DRAWN_GROUPS:
-        height = 1.4 + 0.22 * len(page.dimensions) * len(result.sizes)
         alt = text("alt_segments", segment=label, finding=" ".join(sentences) or text("segment_no_share"))
-        display.figure(charts_drivers.drawn(result, labels, height, "x"), alt)
+        display.figure(_shares_by_group(page, result, labels), alt)
     display.bullets(sentences or [text("segment_no_share")])
+
+
+def _shares_by_group(page: ReportPage, result: DriverSegments, labels: dict[str, str]) -> Figure:
+    """A colour per group; a panel per dimension where the groups are more than the colours."""
+    if len(result.sizes) > len(charts_drivers.PALETTE):
+        shares = result.tidy()[["group", "term", "share", "share_low", "share_high"]]
+        return charts_drivers.panels(shares, list(page.dimensions), list(result.sizes.index), labels)
+    return charts_drivers.drawn(result, labels, 1.4 + 0.22 * len(page.dimensions) * len(result.sizes), "x")
 
 
 def robust(page: ReportPage, found: Drivers | None) -> None:
@@ -303,4 +314,4 @@ def _specifications(page: ReportPage, result: Robustness, names: dict[str, str])
         first = text("specification_failed") if failed else names[one.sort_values("rank")["term"].iloc[0]]
         rows.append([text.count(number + 1), *choices, text.count(made["n"]), first])
     columns = "specification driver_respondents weighting missing_answers model_kind n comes_first"
-    listing(page, rows, columns, text("caption_specifications"), 5)
+    listing(page, rows, columns, text("caption_specifications"), 5, most=10)

@@ -68,7 +68,7 @@ def coefficients(page: ReportPage, result: Result | None) -> None:
     classes = {
         (position, 5): VERDICT_CLASSES[name] for position, name in enumerate(judged["verdict"]) if isinstance(name, str)
     }
-    display.table(rows, text("caption_reliability"), text_columns=2, classes=classes)
+    display.table(rows, text("caption_reliability"), text_columns=2, classes=classes, most=15)
     sources = judged.dropna(subset=["source"]).drop_duplicates("source")
     for row in sources.itertuples():
         display.paragraph(

@@ -131,7 +131,7 @@ def _precision_sentence(page: ReportPage) -> str:
     text = page.text
     index = page.index(page.data).tidy().set_index("term").loc["rater_index"]
     half = (index["conf_high"] - index["conf_low"]) / 2
-    return text("precision", n=text.count(len(page.data)), index=page.index_name, half=text.number(half))
+    return text("precision", n=text.count(len(page.data)), index=page.index_inside, half=text.number(half))
 
 
 def reporting_items(page: ReportPage, model: Drivers | None) -> None:

@@ -67,6 +67,12 @@ class ReportPage:
         return self.text("rater_index" if rater <= set(self.dimensions) else "service_index")
 
     @property
+    def index_inside(self) -> str:
+        """The index's name within a sentence."""
+        name = self.text("service_index")
+        return self.text("service_index_inside") if self.index_name == name else self.index_name
+
+    @property
     def instrument(self) -> Instrument:
         return self.study.instrument
 

@@ -86,7 +86,7 @@ def standardise(page: ReportPage, columns: list[str]) -> None:
         text(
             "pdca_standardised",
             segment=name,
-            index=page.index_name,
+            index=page.index_inside,
             value=text.number(adjusted["estimate"]),
             interval=text.interval(adjusted["conf_low"], adjusted["conf_high"]),
             observed=text.number(observed["estimate"]),

@@ -43,7 +43,7 @@ def _segment_counts(page: ReportPage, column: str, name: str) -> None:
         }
     )
     if len(rows):
-        display.table(rows, text("caption_counts", segment=name))
+        display.table(rows, text("caption_counts", segment=name), most=12)
 
 
 def screening(page: ReportPage, flags: pd.DataFrame | None) -> None:
@@ -133,7 +133,10 @@ def descriptives(page: ReportPage, described: Descriptives | None) -> None:
     )
     ends = table.set_index("item")["estimate"]
     words = {"low": text.number(ends.min(), 2), "high": text.number(ends.max(), 2)}
-    words |= {"lowest": page.item_label(ends.idxmin(), 200), "highest": page.item_label(ends.idxmax(), 200)}
+    words |= {
+        "lowest": page.item_label(ends.idxmin(), 200).rstrip("。."),
+        "highest": page.item_label(ends.idxmax(), 200).rstrip("。."),
+    }
     if len({page.instrument.scale_of(item) for item in table["item"]}) == 1:
         display.paragraph(text("descriptives_sentence", **words))
     display.table(rows, text("caption_descriptives"))

@@ -35,7 +35,7 @@ def _lead(page: ReportPage, index: Estimates) -> str:
     text, row = page.text, index.tidy().set_index("term").loc["rater_index"]
     return text(
         "lead",
-        name=page.index_name,
+        name=page.index_inside,
         period=text.period(page.period),
         index=text.number(row["estimate"]),
         interval=text.interval(row["conf_low"], row["conf_high"]),
@@ -65,7 +65,7 @@ def _changed(page: ReportPage, index: tuple[Estimates, Estimates | None], signal
         return text("brief_steady", period=text.period(page.previous_period))
     said = [_moved(page, row) for _, row in rows.head(_MOST).iterrows()]
     rest = len(rows) - len(said)
-    return text("brief_changed_more" if rest else "brief_changed", changes=text("list_comma").join(said), n=rest)
+    return text("brief_changed_more" if rest else "brief_changed", changes=text("brief_separator").join(said), n=rest)
 
 
 def _moved(page: ReportPage, row: pd.Series) -> str:

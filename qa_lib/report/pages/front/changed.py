@@ -22,13 +22,13 @@ from qa_lib.tracking.restatement import restated
 def what_changed(
     page: ReportPage, figures: dict[str, tuple[Estimates, Estimates | None]], signals: pd.DataFrame
 ) -> None:
-    """A sentence per group, and per dimension, that moved beyond chance, then the table of all changes."""
+    """A sentence per dimension, and per group, that moved beyond chance, then the table of all changes."""
     text = page.text
     versions.note(page)
-    signal_sentences(page, signals)
     now, before = figures["rater_index"]
     if before is None:
         display.paragraph(text("no_previous"))
+        signal_sentences(page, signals)
         return
     table = change(now, before).tidy()
     beyond = moved(now, before)
@@ -45,6 +45,7 @@ def what_changed(
     )
     if beyond.empty:
         display.paragraph(text("nothing_moved", period=text.period(page.previous_period)))
+    signal_sentences(page, signals)
     rows = pd.DataFrame(
         {
             text("dimension"): [page.dimension_name(term) for term in table["term"]],

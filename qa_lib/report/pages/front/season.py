@@ -31,7 +31,7 @@ def season(page: ReportPage, history: pd.DataFrame) -> None:
     names = {term: text.season(term) for term in result.tidy()["term"]}
     said = _sentence(page, result, names)
     display.paragraph(said)
-    labels = names | {"effect": text("season_axis", index=page.index_name)}
+    labels = names | {"effect": text("season_axis", index=page.index_inside)}
     display.figure(charts.of_result(result.plot, labels, 0.8 + 0.24 * len(names)), said)
 
 

@@ -105,9 +105,8 @@ def _segment_table(page: ReportPage, segment: Segment, signals: pd.DataFrame) ->
             (shown.index(row.unit), 2 + terms.index(row.term)): "good" if row.estimate > 0 else "bad"
             for row in signals.itertuples()
         }
-        display.table(
-            frame, text("caption_segment" if page.earlier else "caption_segment_first", segment=name), classes=classes
-        )
+        caption = text("caption_segment" if page.earlier else "caption_segment_first", segment=name)
+        display.table(frame, caption, classes=classes, most=12)
         if signals.empty and page.earlier:
             display.paragraph(text("no_signal"), "note")
     if hidden := len(counts) - len(shown):
