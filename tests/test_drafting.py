@@ -124,6 +124,19 @@ def test_real_exports_can_be_read_as_drafted(shared_data, tmp_path, export, dime
     assert (findings["severity"] == "confirm").sum() == marks > 2
 
 
+def test_overall_ratings_stand_beside_their_dimension_and_for_satisfaction_where_none_is_asked(shared_data):
+    """Hair et al. (2017) hold single global items beside formative ones; the airport's Q7ALL is its overall rating."""
+    reputation = {item.id: item for item in draft(shared_data("corp_rep/corp_rep_data.csv")).items}
+    assert [name for name, item in reputation.items() if item.overall and item.dimension is None] == [
+        f"{name}_global" for name in ("csor", "attr", "perf", "qual")
+    ]
+    assert reputation["cusa"].outcome == "satisfaction"
+    airport = {item.id: item for item in draft(shared_data("sfo_customer_survey/2016_SFO_Customer_Survey.csv")).items}
+    assert airport["Q7ALL"].outcome == "satisfaction"
+    assert airport["Q7ART"].dimension == "Q7"
+    assert (airport["Q9ALL"].dimension, airport["Q9ALL"].outcome) == (None, None)
+
+
 def test_three_commands_lead_to_a_study_without_errors(tmp_path):
     file = tmp_path / "export.csv"
     survey().to_csv(file, index=False)

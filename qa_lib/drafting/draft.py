@@ -45,6 +45,7 @@ _GROUP_OUTCOMES = {
     "satisfaction": re.compile(r"^(cu)?sat?(isfaction)?$|满意度?$", re.IGNORECASE),
     "repurchase": re.compile(r"^(cusl|loy(alty)?)$|忠诚度?$", re.IGNORECASE),
 }
+_OVERALL = re.compile(r"[_.\- ](?i:all|overall|global|total)$|\dALL$")
 _ATTENTION = re.compile(
     r"^attention|attention.?(check|test)|please (select|choose|click|mark)|检测题|请选择|请选|注意力", re.IGNORECASE
 )
@@ -72,6 +73,7 @@ class DraftItem:
     agreed: float = 0.0
     dimension: str | None = None
     outcome: str | None = None
+    overall: bool = False
     reverse: bool = False
     keyed_by: str = ""
     attention: tuple[str, ...] = ()
@@ -297,7 +299,24 @@ def _with_outcomes(items: Sequence[DraftItem]) -> list[DraftItem]:
             found.append(replace(item, attention=item.usual))
         else:
             found.append(replace(item, outcome=_outcome(item.id, words, item.scale)))
-    return found
+    return _with_overall(found)
+
+
+def _with_overall(items: Sequence[DraftItem]) -> list[DraftItem]:
+    """Overall ratings of a block (``Q7ALL``, ``perf_global``) apart; where no item asks for satisfaction, that of the
+    largest block does."""
+    sizes = Counter(item.block for item in items)
+    overall = [i for i in items if not i.outcome and sizes[i.block] > 2 and _OVERALL.search(i.columns[0])]
+    asks = any(item.outcome == "satisfaction" for item in items)
+    first = None if asks else max(overall, key=lambda item: sizes[item.block], default=None)
+    return [
+        replace(
+            item,
+            outcome="satisfaction" if item is first else item.outcome,
+            overall=any(item is other for other in overall),
+        )
+        for item in items
+    ]
 
 
 def _outcome(name: str, words: str, scale: Scale) -> str | None:
@@ -315,7 +334,7 @@ def _with_dimensions(
     items: Sequence[DraftItem], asked_together: Mapping[str, Group]
 ) -> tuple[list[DraftItem], dict[str, Mapping[str, str]], str]:
     """Every item that is no outcome in a dimension, the dimensions' names, and what the grouping rests on."""
-    open_items = [item for item in items if item.outcome is None and not item.attention]
+    open_items = [item for item in items if item.outcome is None and not item.attention and not item.overall]
     shipped = template("rater_expectations")
     if open_items and all(item.id in shipped.items for item in open_items):
         groups = {item.id: shipped.item(item.id).dimension for item in open_items}

@@ -87,7 +87,8 @@ def _item_lines(item: DraftItem) -> list[str]:
     elif item.dimension:
         lines.append(f"    dimension: {item.dimension}")
     else:
-        lines.append(f"    role: other  {GUESS} it belongs to no dimension")
+        why = "an overall rating beside the items of its question" if item.overall else "it belongs to no dimension"
+        lines.append(f"    role: other  {GUESS} {why}")
     if item.keyed_by:
         lines.append(f"    reverse: {str(item.reverse).lower()}  {GUESS} {item.keyed_by}")
     if item.optional:
