@@ -101,6 +101,8 @@ def test_drift_is_found_where_it_is():
     assert table["estimate"].tolist() == [0, 0.25, 0, 0]
     assert makeup_drift(data, "month", ["branch"]).plot().lines  # dots, without intervals
     assert (table["p_adjusted"] < 0.001).tolist() == [False, True, False, False]
+    idle = makeup(data, "month", ["branch"], weights=(data["month"] > 1).astype(float)).tidy()
+    assert idle["period"].unique().tolist() == [2, 3]  # a month in which nobody counts has no share
     shares = makeup(data, "month", ["branch"]).tidy()
     assert shares["estimate"].tolist() == [0.5, 0.5, 0.5, 0.5, 0.75, 0.25]
 

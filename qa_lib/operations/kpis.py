@@ -171,6 +171,8 @@ def pareto(records: pd.DataFrame, column: str) -> pd.DataFrame:
     >>> pareto(pd.DataFrame({"cause": ["a", "b", "a", None]}), "cause")["cumulative"].round(2).tolist()
     [0.67, 1.0]
     """
+    if not isinstance(records, pd.DataFrame):
+        raise ResponseError(f"pareto: the records are a {type(records).__name__}; a DataFrame is needed.")
     if column not in records:
         raise ResponseError(f"pareto: no column {column!r}. Columns are {', '.join(map(str, records.columns))}.")
     named = records[column].where(records[column].astype("string").str.strip() != "")

@@ -127,6 +127,8 @@ def composite(
 
 
 def _raw_values(table: pd.DataFrame, leaves: list[str]) -> pd.DataFrame:
+    if not isinstance(table, pd.DataFrame):
+        raise StudyError(f"the table is a {type(table).__name__}; a DataFrame of units × indicators is needed.")
     absent = [leaf for leaf in leaves if leaf not in table.columns]
     if absent:
         raise StudyError(f"the table has no column {', '.join(absent)}; the system needs {', '.join(leaves)}.")

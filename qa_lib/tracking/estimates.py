@@ -252,13 +252,15 @@ def respondent_weights(weights: Weights, data: pd.DataFrame | pd.Series) -> np.n
 
 
 def check_columns(data: pd.DataFrame, *columns: object, what: str = "") -> None:
-    """Raise ``ResponseError`` when the data are no DataFrame, or lack one of the columns."""
+    """Raise ``ResponseError`` when the data are no DataFrame, or lack one of the columns or hold it twice."""
     where = f"{what}: " if what else ""
     if not isinstance(data, pd.DataFrame):
         raise ResponseError(f"{where}the data are a {type(data).__name__}; a DataFrame is needed.")
     for column in columns:
         if column not in data.columns:
             raise ResponseError(f"{where}there is no column {column!r} in the data.")
+        if not data.columns.is_unique and (data.columns == column).sum() > 1:
+            raise ResponseError(f"{where}the data hold the column {column!r} twice; drop one.")
 
 
 def item_matrix(data: pd.DataFrame, items: Sequence[str]) -> np.ndarray:
@@ -267,6 +269,7 @@ def item_matrix(data: pd.DataFrame, items: Sequence[str]) -> np.ndarray:
     absent = [item for item in items if item not in data.columns]
     if absent:
         raise ResponseError(f"the data have no column {', '.join(map(repr, absent))}.")
+    check_columns(data, *items)
     try:
         answers = data[list(items)].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):

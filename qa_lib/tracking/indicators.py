@@ -142,6 +142,10 @@ class _Counts(NamedTuple):
 
 
 def _answers(x: ArrayLike, what: str, scale: tuple[float, float]) -> pd.Series:
+    if np.ndim(x) != 1:
+        raise ResponseError(
+            f"{what}: the answers have {np.ndim(x)} dimensions; one column, or list, of them is needed."
+        )
     frame = pd.DataFrame({what: x})
     check_range(item_matrix(frame, [what]), [what], scale)
     return frame[what].astype(float)

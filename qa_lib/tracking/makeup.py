@@ -136,7 +136,7 @@ def makeup(
     w = respondent_weights(weights, data)
     rows = []
     for segment in segments:
-        frame = _segment_frame(data, period, segment).assign(w=w)
+        frame = _segment_frame(data, period, segment).assign(w=w)[w > 0]
         categories = sorted(frame["segment"].dropna().unique(), key=str)
         for name, part in frame.dropna(subset=["segment"]).groupby("period", sort=True):
             n = effective_n(part["w"])
