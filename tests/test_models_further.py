@@ -13,7 +13,9 @@ from compare import assert_close_to_reference
 from model_cases import HS, MEASURES, aligned, load_model_data
 
 import qa_lib as qa
-from qa_lib.errors import DataWarning, InadmissibleWarning, ModelError
+from qa_lib.errors import DataWarning, InadmissibleWarning, ModelError, NotConvergedWarning
+from qa_lib.models.discrepancy import Objective
+from qa_lib.models.ordinal.ordinal import OrdinalObjective
 
 PATH = "x4 ~ a*x1 + x2\nx7 ~ b*x4 + x1\nx9 ~ x7 + x4\nindirect := a*b"
 COVARIATES = HS + "\nvisual + textual + speed ~ ageyr + grade"
@@ -259,3 +261,20 @@ def test_input_that_cannot_be_used_is_refused(change, options, said):
 def test_a_column_named_twice_is_refused(data):
     with pytest.raises(ModelError, match="more than one column x1"):
         qa.cfa(HS, pd.concat([data["hs"], data["hs"][["x1"]]], axis=1))
+
+
+@pytest.mark.parametrize("estimator", ["ML", "WLSMV"])
+def test_parameters_that_run_away_are_given_up_soon(estimator, monkeypatch):
+    """Twenty respondents, two factors that hardly hold together: the discrepancy falls for ever, by ever less."""
+    rng = np.random.default_rng(8 if estimator == "ML" else 7)
+    answers = pd.DataFrame(0.5 * rng.normal(size=(20, 1)) + rng.normal(size=(20, 6)), columns=list("abcdeh"))
+    if estimator == "WLSMV":
+        answers = (answers > 0).astype(int) + (answers > 1)
+    steps = []
+    kind = Objective if estimator == "ML" else OrdinalObjective
+    evaluate = kind.evaluate
+    monkeypatch.setattr(kind, "evaluate", lambda objective, x: steps.append(x) or evaluate(objective, x))
+    with pytest.warns(NotConvergedWarning, match="did not converge"):
+        fit = qa.cfa("f =~ a + b + c\ng =~ d + e + h", answers, estimator=estimator)
+    assert np.isnan(fit.glance()["cfi"]).all()
+    assert len(steps) < 1500

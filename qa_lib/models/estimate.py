@@ -13,6 +13,8 @@ from qa_lib.models.discrepancy import Evaluation, Objective
 from qa_lib.models.observed import Sample
 from qa_lib.models.parameters import ParameterTable
 
+_PATIENCE = 40  # iterations within which the gain must halve; at a slower pace a thousand would not do
+
 
 @dataclass(frozen=True, slots=True)
 class Optimum:
@@ -97,10 +99,11 @@ def optimise(
     """Fisher scoring (Gauss–Newton for least squares) over ``start + mapping @ u``, damped where it must be; near the
     optimum, where the Hessian is known, Newton's steps.
 
-    Converged when the expected gain of a further step, g' I⁻¹ g, is below ``tolerance`` or lost in rounding.
+    Converged when the expected gain of a further step, g' I⁻¹ g, is below ``tolerance`` or lost in rounding. Given up
+    when it does not fall any more: parameters that run away, as in samples too small for the model.
     """
     at = objective.evaluate(start)
-    damping, near = 0.0, False
+    damping, near, least, since = 0.0, False, np.inf, 0
     for iteration in range(max_iterations):
         gradient = mapping.T @ at.gradient
         information = mapping.T @ (objective.observed(at) if near else objective.expected(at)) @ mapping
@@ -117,6 +120,10 @@ def optimise(
         gain = float(step @ gradient)
         if gain < tolerance * max(1.0, abs(at.value)):
             return Optimum(at, bool(damping < 1e-2), iteration)
+        if gain < least / 2:
+            least, since = gain, iteration
+        elif iteration > since + _PATIENCE:
+            return Optimum(at, bool(gain < 1e-11 and damping < 1e-2), iteration)
         following = _improve(objective, at, -mapping @ step, gain)
         near = objective.curved and gain < 1e-3
         if following is None:
