@@ -270,16 +270,17 @@ def _curve(cases: pd.DataFrame, entry: Kpi, period: str) -> pd.DataFrame | None:
 
 
 def complaints_and_churn(page: ReportPage, found: Kpis | None) -> None:
-    """Complaints and customers lost, by their definitions, as cards."""
+    """Complaints and customers lost as cards: those with a standard, all where none has one."""
     if found is None:
         return
     text, words = page.text, Words(page, found.spec)
-    rows = rows_of(page, found)
-    rows = rows.loc[[words.kpis[name].table in ("complaints", "customers") for name in rows.index]]
+    every = rows_of(page, found)
+    rows = every.loc[[words.kpis[name].table in ("complaints", "customers") for name in every.index]]
     if rows.empty:
         return
+    rows = rows[rows["target"].notna()] if rows["target"].notna().any() else rows
     page.section("complaints_and_churn")
-    changes = _changes(page, found, rows)
+    changes = _changes(page, found, every)  # sure where the table above says so
     cards = []
     for kpi, row in rows.iterrows():
         card = {"label": words.name(kpi), "value": words.value(kpi, row["estimate"])}
