@@ -176,3 +176,10 @@ def test_rater_templates_dimensions_and_pairs():
     assert len(template("seven_dimensions").dimensions) == 7
     with pytest.raises(InstrumentError, match="rater, rater_expectations, seven_dimensions"):
         template("servqual")
+
+
+@pytest.mark.parametrize("others", [[], ["2025-10-01 13:38:43"]])
+def test_a_sign_within_a_time_is_no_offset(others):
+    """Found by fuzzing: pandas takes 5:47 for one, and then cannot mix it with times that have none."""
+    found = parse_dates(pd.Series(["2025-10-01 10:2-5:47", *others]))
+    assert found.isna().tolist() == [True, *(False for _ in others)]

@@ -135,12 +135,24 @@ def _parsed(cells: pd.Series, format: str | None) -> pd.Series:
         text = text.mask(zoned, text[zoned].str.replace(_OFFSET, "", regex=True))
     if format is not None:
         return pd.to_datetime(text, format=format, errors="coerce")
-    parsed = pd.to_datetime(text, format="ISO8601", errors="coerce")
+    parsed = _iso(text)
     for candidate in _FORMATS:
         if (open_ := parsed.isna() & text.notna()).any():
             parsed = parsed.fillna(pd.to_datetime(text.where(open_), format=candidate, errors="coerce"))
     slashed = parsed.isna() & text.str.match(r"\d{1,2}/\d{1,2}/\d{4}").fillna(False)
     return parsed.fillna(_slashed(text[slashed])) if slashed.any() else parsed
+
+
+def _iso(text: pd.Series) -> pd.Series:
+    """ISO dates and times; one with a sign that ends no offset, such as ``10:2-5:47``, is none."""
+    try:
+        found = pd.to_datetime(text, format="ISO8601", errors="coerce")
+    except ValueError:  # pandas takes it for an offset, which others have not
+        found = None
+    if found is not None and found.dt.tz is None:
+        return found
+    signed = text.str.contains(r"[T ]\d.*[-+Z]").fillna(False).astype(bool)
+    return pd.to_datetime(text.mask(signed), format="ISO8601", errors="coerce")
 
 
 def _offsets(text: pd.Series) -> pd.Series:

@@ -12,6 +12,7 @@ from qa_lib.operations.kpi.kpi_spec import KpiSpec, Table
 
 LEDGER_COLUMNS = ["file", "row", "column", "before", "after", "reason", "count"]
 _OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})\s*$"
+_SIGNED = r"[T ]\d.*[-+Z]"  # a sign within the time, which is no offset: 10:2-5:47
 
 
 def ready(
@@ -79,7 +80,8 @@ def _times(name: str, raw: pd.Series, timezone: str | None, entries: list[dict])
         else:
             parsed = parsed.dt.tz_convert(timezone).dt.tz_localize(None)
     else:
-        parsed = pd.to_datetime(text, errors="coerce", format="ISO8601")
+        odd = text.str.contains(_SIGNED).fillna(False).astype(bool)
+        parsed = pd.to_datetime(text.mask(odd), errors="coerce", format="ISO8601")
     broken = (text.notna() & parsed.isna()).to_numpy()
     enter(entries, name, raw.index[broken], str(raw.name), raw[broken], None, "not_a_time")
     return parsed
