@@ -146,9 +146,13 @@ def test_priorities_are_named_as_surely_as_their_intervals_allow(page, width, ke
             "performance_low": performance - 100 * width,
             "performance_high": performance + 100 * width,
             "rank_low": [1, 2, 2, 4],
+            "index_low": 60.0,
         }
     )
-    assert why._priorities(page, positions) == page.text(key, dimensions="a")
+    assert why._priorities(page, positions) == [page.text(key, dimensions="a")]
+    undecided = positions.assign(rank_low=1)
+    weak = [page.text("surely_weak", dimensions=page.text("name_score", name="a", score="50.0"))] if width < 0.1 else []
+    assert why._priorities(page, undecided) == [page.text("work_on_undecided"), *weak]
 
 
 def test_the_page_in_brief_says_what_its_sections_say(page, shown):

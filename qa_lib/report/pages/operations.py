@@ -157,10 +157,11 @@ def _estimates(rows: pd.DataFrame) -> Estimates:
 def _standards_table(page: ReportPage, words: Words, rows: pd.DataFrame, changes: pd.DataFrame) -> None:
     text = page.text
     attained = [
-        text("share_interval", share=words.share(row.attainment), low=words.share(row.attainment_low),
-             high=words.share(row.attainment_high)) if pd.notna(row.attainment) else "–"
-        for row in rows.itertuples()
-    ]  # fmt: skip
+        "–"
+        if pd.isna(share)
+        else f"{words.share(share)}\n{text('ops_range', low=words.share(low), high=words.share(high))}"
+        for share, low, high in zip(rows["attainment"], rows["attainment_low"], rows["attainment_high"], strict=True)
+    ]
     table = pd.DataFrame(
         {
             text("ops_kpi"): [words.name(kpi) for kpi in rows.index],

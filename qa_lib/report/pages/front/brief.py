@@ -8,7 +8,7 @@ from qa_lib.report import display
 from qa_lib.report.pages.front.changed import moved
 from qa_lib.report.pages.front.service import standards_kept
 from qa_lib.report.pages.front.trust import reliability_said
-from qa_lib.report.pages.front.why import driver_positions, weak_and_important
+from qa_lib.report.pages.front.why import driver_positions, weak_and_important, weakest
 from qa_lib.report.pages.page import ReportPage
 from qa_lib.report.shared import outcome
 from qa_lib.tracking.estimates import Estimates
@@ -95,7 +95,9 @@ def _first(page: ReportPage, index: Estimates) -> str:
     if positions is None:
         return ""
     weak, sure = weak_and_important(positions)
-    key = "brief_first_none" if weak.empty else "brief_first" if sure else "brief_first_likely"
+    if weak.empty:
+        return next(iter(weakest(page, positions)), page.text("brief_first_none"))
+    key = "brief_first" if sure else "brief_first_likely"
     return page.text(key, dimensions=page.text.join(list(weak["label"])))
 
 

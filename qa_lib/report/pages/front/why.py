@@ -43,7 +43,7 @@ def importance(page: ReportPage, positions: pd.DataFrame | None) -> None:
 
 def what_to_do(page: ReportPage, positions: pd.DataFrame | None) -> None:
     """The priorities in words; actions whose effect is known since at most a year, and those still under way."""
-    said = [] if positions is None else [_priorities(page, positions)]
+    said = [] if positions is None else _priorities(page, positions)
     found = improvement.effects(page, improvement.started(page))
     actions = pd.DataFrame() if found is None else improvement.own(page, found.tidy())
     if not said and actions.empty:
@@ -59,13 +59,12 @@ def _leading(positions: pd.DataFrame) -> pd.DataFrame:
     return positions[positions["rank_low"] == 1].sort_values("importance", ascending=False)
 
 
-def _priorities(page: ReportPage, positions: pd.DataFrame) -> str:
-    if len(_leading(positions)) == len(positions):
-        return page.text("work_on_undecided")
+def _priorities(page: ReportPage, positions: pd.DataFrame) -> list[str]:
     weak, sure = weak_and_important(positions)
     if weak.empty:
-        return page.text("work_on_none")
-    return page.text("work_on" if sure else "work_on_likely", dimensions=page.text.join(list(weak["label"])))
+        open_to_all = len(_leading(positions)) == len(positions)
+        return [page.text("work_on_undecided" if open_to_all else "work_on_none"), *weakest(page, positions)]
+    return [page.text("work_on" if sure else "work_on_likely", dimensions=page.text.join(list(weak["label"])))]
 
 
 def weak_and_important(positions: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
@@ -77,6 +76,15 @@ def weak_and_important(positions: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
         first[:] = False
     weak = positions[first].sort_values("importance", ascending=False)
     return weak, bool(((weak["importance_low"] > importance) & (weak["performance_high"] < performance)).all())
+
+
+def weakest(page: ReportPage, positions: pd.DataFrame) -> list[str]:
+    """A sentence on the dimensions that customers rate surely lower than the service as a whole; none where none."""
+    below = positions[positions["performance_high"] < positions["index_low"]].sort_values("performance")
+    names = [
+        page.text("name_score", name=row.label, score=page.text.number(row.performance)) for row in below.itertuples()
+    ]
+    return [page.text("surely_weak", dimensions=page.text.join(names))] if names else []
 
 
 def _actions(page: ReportPage, table: pd.DataFrame) -> None:
@@ -119,5 +127,6 @@ def driver_positions(page: ReportPage, drivers: Drivers | None, index: Estimates
             "performance": performance["estimate"].reindex(shares.index),
             "performance_low": performance["conf_low"].reindex(shares.index),
             "performance_high": performance["conf_high"].reindex(shares.index),
+            "index_low": performance.loc["rater_index", "conf_low"],
         }
     )
