@@ -135,7 +135,7 @@ def _parsed(cells: pd.Series, format: str | None) -> pd.Series:
         text = text.mask(zoned, text[zoned].str.replace(_OFFSET, "", regex=True))
     if format is not None:
         return pd.to_datetime(text, format=format, errors="coerce")
-    parsed = _iso(text)
+    parsed = iso_moments(text)
     for candidate in _FORMATS:
         if (open_ := parsed.isna() & text.notna()).any():
             parsed = parsed.fillna(pd.to_datetime(text.where(open_), format=candidate, errors="coerce"))
@@ -143,7 +143,7 @@ def _parsed(cells: pd.Series, format: str | None) -> pd.Series:
     return parsed.fillna(_slashed(text[slashed])) if slashed.any() else parsed
 
 
-def _iso(text: pd.Series) -> pd.Series:
+def iso_moments(text: pd.Series) -> pd.Series:
     """ISO dates and times; one with a sign that ends no offset, such as ``10:2-5:47``, is none."""
     try:
         found = pd.to_datetime(text, format="ISO8601", errors="coerce")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -198,25 +199,28 @@ class Study:
     def _private(self, table: pd.DataFrame, record: str) -> pd.DataFrame:
         roster = self.path / "roster.csv"
         codes = staff_codes(roster) if self.spec.staff == "codes" else None
-        staff = self._staff_columns(record) | columns_of_staff(table, roster)
+        kpis = self.path / "kpis.yaml"
+        named = _staff_by_record(kpis, kpis.stat().st_mtime_ns) if kpis.is_file() else {}
+        staff = named.get(record, set()) | columns_of_staff(table, roster)
         return without_personal(table, self.may_be_personal(record), codes, staff)
-
-    def _staff_columns(self, record: str) -> set[str]:
-        """The columns of a record that kpis.yaml says name members of staff, whatever they are called."""
-        path = self.path / "kpis.yaml"
-        spec = load_yaml(path, StudyError) if path.is_file() else {}
-        tables, kpis = spec.get("tables"), spec.get("kpis")  # checked where KPIs are computed, not here
-        of = [tables.get(record)] if isinstance(tables, dict) else []
-        of += (
-            [kpi for kpi in kpis if isinstance(kpi, dict) and kpi.get("table") == record]
-            if isinstance(kpis, list)
-            else []
-        )
-        return {str(entry["agent"]) for entry in of if isinstance(entry, dict) and entry.get("agent")}
 
     def may_be_personal(self, record: str) -> list[str]:
         """The columns of an operations record that study.yaml declares personal."""
         return [name.removeprefix(f"{record}.") for name in self.spec.personal if name.startswith(f"{record}.")]
+
+
+@lru_cache(maxsize=8)
+def _staff_by_record(kpis: Path, _changed: int) -> dict[str, set[str]]:
+    """Per record the columns that kpis.yaml, checked where KPIs are computed, says name members of staff."""
+    spec = load_yaml(kpis, StudyError)
+    tables, entries = spec.get("tables"), spec.get("kpis")
+    named = list(tables.items()) if isinstance(tables, dict) else []
+    named += [(kpi.get("table"), kpi) for kpi in entries if isinstance(kpi, dict)] if isinstance(entries, list) else []
+    found: dict[str, set[str]] = {}
+    for record, entry in named:
+        if isinstance(entry, dict) and entry.get("agent"):
+            found.setdefault(str(record), set()).add(str(entry["agent"]))
+    return found
 
 
 def read_study(path: str | Path) -> Study:

@@ -30,9 +30,8 @@ class Rectangles:
     """
 
     def __init__(self, upper_a: np.ndarray, lower_a: np.ndarray, upper_b: np.ndarray, lower_b: np.ndarray) -> None:
-        self._h = np.array(
-            [upper_a, lower_a, upper_a, lower_a]
-        )  # the first two corners count, the others are taken off
+        # of the corners the first two count, the others are taken off
+        self._h = np.array([upper_a, lower_a, upper_a, lower_a])
         self._k = np.array([upper_b, lower_b, lower_b, upper_b])
         self._product, self._squares = self._h * self._k, (self._h**2 + self._k**2) / 2
         self._independent = (ndtr(upper_a) - ndtr(lower_a)) * (ndtr(upper_b) - ndtr(lower_b))

@@ -243,11 +243,14 @@ def _population(
 def _of_moments(fit: ModelFit) -> ModelFit:
     """The model of complete moments without intercepts, which the means determine exactly; factors' variances one
     where that says the same of the data, for such parameters depend on the moments more evenly."""
-    names, known = list(fit.table.observed), fit.settings["std_lv"]
+    names = list(fit.table.observed)
     cov = pd.DataFrame(fit.samples[0].cov, names, names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", QaWarning)  # what they would say was said of the fit
-        own, unit = (cfa(fit.settings["model"], cov, nobs=round(fit.n), std_lv=choice) for choice in (known, True))
+        unit = cfa(fit.settings["model"], cov, nobs=round(fit.n), std_lv=True)
+        if fit.settings["std_lv"]:
+            return unit
+        own = cfa(fit.settings["model"], cov, nobs=round(fit.n))
     same = unit.test.df == own.test.df and np.isclose(unit.test.statistic, own.test.statistic, rtol=1e-6, atol=1e-6)
     return unit if unit.converged and same else own
 

@@ -164,11 +164,10 @@ def _slopes(
         fitted = weight @ _second(stack, implied.mean, means) @ weight
         by_cov = 0.5 * (weight - fitted)
         pulled = means * (weight @ (stack.mean - implied.mean)[..., None])[..., 0]
-        slope = 2 * np.einsum("bpk,bpk->bk", by.left, by_cov @ by.right) - (pulled[:, None] @ by.mean)[:, 0]
         bent = np.where(near[:, None, None], 2 * fitted - weight, weight)
         own = 0.5 * bilinear(bent, weight, by) + near[:, None, None] * curvature(block, implied, by_cov, -pulled)
         if means:
             own += of_means(by, weight, near[:, None] * pulled)
-        gradient[:, block.free] = stack.share[:, None] * slope
+        gradient[:, block.free] = stack.share[:, None] * pullback(block, implied, by_cov, -pulled)
         bend[:, block.free[:, None], block.free] = stack.share[:, None, None] * own
     return gradient @ mapping, mapping.T @ bend @ mapping

@@ -9,10 +9,10 @@ import pandas as pd
 
 from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.operations.kpi.kpi_spec import KpiSpec, Table
+from qa_lib.study.dates import iso_moments
 
 LEDGER_COLUMNS = ["file", "row", "column", "before", "after", "reason", "count"]
 _OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})\s*$"
-_SIGNED = r"[T ]\d.*[-+Z]"  # a sign within the time, which is no offset: 10:2-5:47
 
 
 def ready(
@@ -80,8 +80,7 @@ def _times(name: str, raw: pd.Series, timezone: str | None, entries: list[dict])
         else:
             parsed = parsed.dt.tz_convert(timezone).dt.tz_localize(None)
     else:
-        odd = text.str.contains(_SIGNED).fillna(False).astype(bool)
-        parsed = pd.to_datetime(text.mask(odd), errors="coerce", format="ISO8601")
+        parsed = iso_moments(text)
     broken = (text.notna() & parsed.isna()).to_numpy()
     enter(entries, name, raw.index[broken], str(raw.name), raw[broken], None, "not_a_time")
     return parsed
