@@ -124,17 +124,6 @@ def test_a_group_small_in_every_month_is_shown_in_the_quarter():
     assert hidden["2026-Q3"] == set()
 
 
-def test_weeks_and_days_stand_for_themselves():
-    """The limit the README states: four weeks that make a month, published beside it, give a small week away."""
-    weeks = {"2027-02-01": 20, "2027-02-08": 20, "2027-02-15": 20, "2027-02-22": 3}
-    data = pd.concat(
-        [answers({"2027-02": {"a": 30, "b": n}}).assign(date=pd.Timestamp(day)) for day, n in weeks.items()]
-    )
-    assert "b" in hidden_groups(data, "branch", "2027-W08", MINIMUM)
-    assert hidden_groups(data, "branch", "2027-02", MINIMUM) == set()
-    assert len(data.query("branch == 'b'")) - 60 == 3
-
-
 def test_missing_groups_and_periods_by_name_alone():
     data = answers({"2026-10": {"a": 40, "b": 12, "c": 3}}).drop(columns="date")
     data.loc[:4, "branch"] = None

@@ -16,7 +16,10 @@ import qa_lib
 from qa_lib.errors import RenderError, ResponseError
 from qa_lib.report.suppression import hidden_groups
 from qa_lib.report.text import LANGUAGES, Text
+from qa_lib.study.dates import is_period, unit_of
 from qa_lib.study.study import Study
+
+_NESTED = {"month", "quarter", "year"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,22 @@ def plan_pages(
     """All pages of a period: of everyone, and of every group of the segments ``by`` that may be shown.
 
     With fewer responses than may be shown, only notebooks that name sources other than the survey are left. One that
-    declares a key of study.yaml is left out where the study does not give it.
+    declares a key of study.yaml is left out where the study does not give it. Beside reports that cut across this
+    period (:func:`published_across`) only notebooks that declare ``across_periods`` are left: those without customers.
     A language's pages stand together, and in them those of one notebook: pages that run side by side then differ in
     their data, and what the first language computed is there for the next.
     """
     answered = len(data) >= study.spec.minimum_cell
     notebooks = [book for book in sorted(notebooks_folder().glob("[0-9]_*.ipynb")) if _wanted(book, study, answered)]
+    if across := published_across(folder):
+        kept = [book for book in notebooks if _declared(book).get("across_periods")]
+        if notebooks and (not kept or _shows_customers(folder)):
+            raise RenderError(
+                f"{folder} and {across}: days, weeks and months cut across each other, and what one report shows less "
+                f"what the other shows gives small groups away. Beside months only their quarters and years are "
+                f"allowed. Delete {across}, or move it to where other readers are, and render again."
+            )
+        notebooks = kept
     if not notebooks:
         raise ResponseError(
             f"{study.path}: {len(data)} responses in this period; results of fewer than {study.spec.minimum_cell} "
@@ -98,6 +111,32 @@ def plan_pages(
     ]
 
 
+def published_across(folder: Path) -> Path | None:
+    """The newest report beside this one with results of customers by another kind of period, of those that cut across.
+
+    Months nest in quarters and years, whose pages hide what would give a month away; weeks and days do not.
+    """
+    own = _clock(folder.name)
+    beside = sorted((path for path in folder.parent.glob("*") if is_period(path.name)), reverse=True)
+    return next((path for path in beside if _clock(path.name) != own and _shows_customers(path)), None)
+
+
+def _clock(period: str) -> set[str]:
+    unit = unit_of(period)
+    return _NESTED if unit in _NESTED else {unit}
+
+
+def _shows_customers(folder: Path) -> bool:
+    """Whether a report's folder holds a page, or what became of one, of a notebook that has customers' results."""
+    free = {book.stem for book in notebooks_folder().glob("[0-9]_*.ipynb") if _declared(book).get("across_periods")}
+    return any(page.name.partition(".")[0] not in free for page in folder.rglob("[0-9]_*.*"))
+
+
+def _declared(notebook: Path) -> dict[str, object]:
+    """What a notebook's metadata declare under ``qa``."""
+    return json.loads(notebook.read_text(encoding="utf-8")).get("metadata", {}).get("qa", {})
+
+
 def _segment_places(study: Study, period: str, data: pd.DataFrame, folder: Path, column: str) -> list[tuple[str, Path]]:
     known = [segment.id for segment in study.spec.segments]
     if column not in known:
@@ -111,7 +150,7 @@ def _segment_places(study: Study, period: str, data: pd.DataFrame, folder: Path,
 
 def _wanted(notebook: Path, study: Study, answered: bool) -> bool:
     """Whether a study has one of the files or folders a notebook lives on, else answers and the keys it declares."""
-    needs = json.loads(notebook.read_text(encoding="utf-8")).get("metadata", {}).get("qa", {})
+    needs = _declared(notebook)
     if sources := needs.get("sources", []):
         return any((study.path / name).exists() for name in sources)
     return answered and all(getattr(study.spec, key) for key in needs.get("declares", []))

@@ -20,7 +20,7 @@ from qa_lib.report.files import remove_partial_files
 from qa_lib.report.fonts import cjk_characters
 from qa_lib.report.lock import only_one
 from qa_lib.report.manifest import Manifest, Outcome, Sources, head_of, read_manifest, sources_of
-from qa_lib.report.plan import Page, chosen_languages, links_of, plan_pages, reports_folder
+from qa_lib.report.plan import Page, chosen_languages, links_of, plan_pages, published_across, reports_folder
 from qa_lib.report.text import LANGUAGES, Text, catalogue
 from qa_lib.study.dates import unit_of
 from qa_lib.study.schema import MAX_BYTES
@@ -37,12 +37,14 @@ class Rendered:
     """What a rendering did. ``pages`` has a row per page: ``page, status, seconds, error, file, reason``.
 
     ``status`` is ``rendered``, ``kept`` or ``failed``, or ``planned`` in a dry run; ``reason`` says why it is not kept.
-    ``index`` is the start page, ``seconds`` the time everything took.
+    ``index`` is the start page, ``seconds`` the time everything took; ``across`` is the report of another kind of
+    period beside which this one has no pages on customers.
     """
 
     index: Path
     pages: pd.DataFrame
     seconds: float
+    across: Path | None = None
 
     @property
     def ok(self) -> bool:
@@ -56,6 +58,8 @@ class Rendered:
         lines = [f"{len(self.pages)} pages: {said}; {self.seconds:.1f} s"]
         for notebook, seconds in done.groupby(done["page"].str.split().str[0])["seconds"]:
             lines.append(f"{notebook:<20} {len(seconds):4d} × {seconds.mean():5.1f} s, slowest {seconds.max():5.1f} s")
+        if self.across is not None:
+            lines.append(f"no pages on customers: with {self.across} they would give small groups away")
         return "\n".join(lines)
 
 
@@ -85,8 +89,8 @@ def render(
     StudyError, InstrumentError, ResponseError
         The study cannot be used; nothing is rendered.
     RenderError
-        Unknown language or segment, another rendering of the study under way, no room or right to write, no cluster
-        at the address or one whose workers differ from here.
+        Unknown language or segment, a period that cuts across one that is published, another rendering of the study
+        under way, no room or right to write, no cluster at the address or one whose workers differ from here.
     """
     started = time.perf_counter()
     study = study if isinstance(study, Study) else read_study(study)
@@ -103,7 +107,8 @@ def render(
             if xlsx or docx or task.fresh:
                 export(task.reasons, task.fresh, xlsx, docx)
             site.update_index(study, index.parent, _characters(study))
-    return Rendered(index, _table(task.reasons, outcomes), time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return Rendered(index, _table(task.reasons, outcomes), seconds, published_across(task.manifest.folder))
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 A group too small to show could be got back by subtracting the others from the total, or the months shown from their
 quarter. So more groups are hidden, the smallest first, until what is hidden can neither be computed from all that is
 shown nor adds up to fewer than the minimum (complementary suppression: Willenborg and de Waal 2001, Elements of
-Statistical Disclosure Control, ch. 6). Weeks and days, which cut across months, stand for themselves.
+Statistical Disclosure Control, ch. 6). Weeks and days, which cut across months, are not published beside them
+(``plan.published_across``).
 """
 
 from __future__ import annotations
