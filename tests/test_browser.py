@@ -113,8 +113,8 @@ def test_a_page_carries_its_chinese_glyphs(files, visits, name):
     """A machine without Chinese fonts shows every character all the same."""
     html = files[name].read_text(encoding="utf-8")
     assert len(html) < 3_000_000
-    embedded = re.search(r"data:font/woff;base64,([^)]+)", html)
-    glyphs = TTFont(io.BytesIO(base64.b64decode(embedded[1]))).getBestCmap() if embedded else {}
+    fonts = [TTFont(io.BytesIO(base64.b64decode(data))) for data in re.findall(r"data:font/woff;base64,([^)]+)", html)]
+    glyphs = set().union(*(font.getBestCmap() for font in fonts))
     assert {character for character in cjk_characters([visits(name).text]) if ord(character) not in glyphs} == set()
 
 

@@ -26,7 +26,7 @@ def _template() -> Template:
 
     folder = str(files("qa_lib.report").joinpath("template"))
     exporter = HTMLExporter(template_name="qa", extra_template_basedirs=[folder])
-    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3"))
+    exporter.register_filter("highlight_code", cache(Highlight2HTML(pygments_lexer="ipython3")))  # pages share code
     return exporter.template
 
 
@@ -36,10 +36,10 @@ def prepare(characters: frozenset[str]) -> None:
     page_style(characters)
 
 
-def page_style(characters: frozenset[str]) -> str:
-    """The pages' style sheet, with glyphs for these Chinese characters."""
+def page_style(characters: frozenset[str], own: frozenset[str] = frozenset()) -> str:
+    """The pages' style sheet, with glyphs for these Chinese characters and what a page has of its ``own`` beside."""
     css = files("qa_lib.report").joinpath("template", "page.css").read_text(encoding="utf-8")
-    return embedded_font(characters) + css
+    return embedded_font(characters) + embedded_font(own - characters) + css
 
 
 def output_metadata(notebook: NotebookNode, key: str) -> list[object]:
@@ -68,7 +68,7 @@ def notebook_to_html(
     resources = {
         "html_lang": HTML_LANGUAGES[text.lang],
         "title": next((entry["title"] for entry in headings if entry["level"] == 1), ""),
-        "css": page_style(characters | cjk_characters(_shown(notebook))),
+        "css": page_style(characters, cjk_characters(_shown(notebook))),
         "contents": headings,
         "links": links,
         "footer": footer,

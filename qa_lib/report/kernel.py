@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty
 from threading import Lock
 from uuid import uuid4
 
 import nbformat
 import papermill
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 from jupyter_core.utils import ensure_event_loop
@@ -134,8 +138,30 @@ class _PageProvisioner(LocalProvisioner):
         return await super().wait()
 
 
+class _PageKernelClient(AsyncKernelClient):
+    """Is ready with the kernel's first answer on both channels; Jupyter's own then waits 0.2 s for silence."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        deadline = time.monotonic() + (timeout or math.inf)
+        while not await self._answered():
+            if not await self.is_alive():
+                raise RuntimeError("the kernel died while it started")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the kernel did not answer in {timeout} s")
+
+    async def _answered(self) -> bool:
+        self.kernel_info()
+        with suppress(Empty):
+            await self.shell_channel.get_msg(timeout=1)
+            await self.iopub_channel.get_msg(timeout=0.2)
+            return True
+        return False
+
+
 class _PageKernelManager(AsyncKernelManager):
     """Kernels that run side by side without races for ports."""
+
+    client_factory = _PageKernelClient
 
     server: KernelServer
     settings: Mapping[str, str]
