@@ -20,7 +20,7 @@ from qa_lib.study.privacy import named_personal, personal_kind
 
 Kind = Literal[
     *("item", "respondent", "date", "duration", "weight", "language", "segment"),
-    *("comment", "personal", "choices", "ranking", "other"),
+    *("comment", "personal", "choices", "ranking", "further", "other"),
 ]
 MAX_POINTS = 11
 MAX_SEGMENT_VALUES = 30
@@ -82,7 +82,8 @@ class Scale:
 class Column:
     """A column: the name it has in the exports, the question's words if any, and what it seems to be.
 
-    ``recognised`` says that reading the export finds it by itself; ``n_files`` in how many exports it stands.
+    ``recognised`` says that reading the export finds it by itself; ``n_files`` in how many exports it stands,
+    ``n_asked`` how many rows they have.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Column:
     scale: Scale | None = None
     recognised: bool = False
     n_files: int = 1
+    n_asked: int = 0
 
     @property
     def codes(self) -> np.ndarray:
@@ -134,19 +136,28 @@ def classify(name: str, wording: str, cells: pd.Series, labels: Mapping[object, 
         return column
     scale = _scale(values, labels)
     named = scale is None and values.nunique() > 2 and (named_personal(name) or named_personal(wording))
-    if named or values.map(personal_kind).notna().mean() > 0.05:
+    if named or _share_personal(values) > 0.05:
         return replace(column, kind="personal")
     if (context := _context(name, values)) is not None:
         return replace(column, kind=context)
     if scale is not None:
         return replace(column, kind="item", scale=scale)
-    distinct = sum(key(text) not in _NO_ANSWER for text in values.unique())
+    distinct = sum(not is_no_answer(text) for text in values.unique())
     if distinct < 2:
         return column
     if 2 <= distinct <= MAX_SEGMENT_VALUES and len(values) >= 3 * distinct and values.str.len().max() <= 40:
         return replace(column, kind="segment")
     numeric = pd.to_numeric(values, errors="coerce").notna().mean() > 0.9
     return column if numeric or values.str.len().mean() < 3 else replace(column, kind="comment")
+
+
+def _share_personal(values: pd.Series) -> float:
+    counts = values.value_counts()
+    return counts[[personal_kind(text) is not None for text in counts.index]].sum() / len(values)
+
+
+def is_no_answer(text: str) -> bool:
+    return key(text) in _NO_ANSWER
 
 
 def _context(name: str, values: pd.Series) -> Kind | None:
@@ -181,8 +192,8 @@ def is_ambiguous(dates: pd.Series) -> bool:
 def _scale(values: pd.Series, labels: Mapping[object, str]) -> Scale | None:
     """The scale of an item, or None where the answers are not those of one."""
     counts = values.value_counts()
-    answers = [text for text in counts.index if key(text) not in _NO_ANSWER]
-    missing = tuple(text for text in counts.index if key(text) in _NO_ANSWER)
+    answers = [text for text in counts.index if not is_no_answer(text)]
+    missing = tuple(text for text in counts.index if is_no_answer(text))
     if labels and all(_number(text) == _number(text) for text in answers):
         return _scale_of_spss(answers, labels, missing)
     words = [text for text in answers if _number(text) != _number(text)]

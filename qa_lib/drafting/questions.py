@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import SequenceMatcher
+from itertools import pairwise
 
 import pandas as pd
 
@@ -38,6 +40,28 @@ def stem(name: str) -> str:
         r"^(.*?[^\W\d_])[\s_.\-]*(?:\d+|global)\s*$", name
     )
     return found.group(1) if found else ""
+
+
+def topic(name: str) -> str:
+    """A column's name without the question's number: what it is about.
+
+    >>> topic("Q18AGE"), topic("Q7_food"), topic("branch"), topic("12、您的年龄")
+    ('age', 'food', 'branch', '您的年龄')
+    """
+    return re.sub(r"^\W*(?:[A-Za-z]{0,2}\d+(?:\(\d+\))?)?[\W_]*", "", name).strip().lower() or name.lower()
+
+
+def spelt_alike(a: str, b: str) -> bool:
+    """Whether two names differ in no more than the question's number, or a letter.
+
+    >>> spelt_alike("Q12PRECHECKRATE", "Q12PRECHEKCRATE"), spelt_alike("Q18AGE", "Q19AGE"), spelt_alike("Q1_1", "Q1_2")
+    (True, True, False)
+    """
+    first, second = topic(a), topic(b)
+    digits = [re.findall(r"\d+", words) for words in (first, second)]
+    if not re.search(r"[^\W\d_]{3}", first) or digits[0] != digits[1]:
+        return False
+    return first == second or (min(len(first), len(second)) > 5 and SequenceMatcher(None, first, second).ratio() > 0.85)
 
 
 def blocks(columns: Iterable[Column]) -> dict[str, list[Column]]:
@@ -112,12 +136,24 @@ def without_choices(columns: Sequence[Column]) -> list[Column]:
             found |= {column.name: replace(column, kind="ranking") for column in block}
         elif len(block) > 1 and name and all(map(_is_box, block)):
             found |= {column.name: replace(column, kind="choices") for column in block}
+        elif name and (further := _further_answers(block)):
+            found |= {column.name: replace(column, kind="choices") for column in further}
     for column in found.values():
         if column.kind in ("segment", "comment", "other") and _OTHER.search(column.name):
             found[column.name] = replace(column, kind="comment")
         elif column.kind in ("segment", "comment") and _has_several_answers(column.texts.dropna()):
             found[column.name] = replace(column, kind="choices")
     return list(found.values())
+
+
+def _further_answers(block: Sequence[Column]) -> list[Column]:
+    """The columns of a question that took several answers, one after another (``PURP1``, ``PURP2`` …): each is filled
+    by half or fewer of those who filled the one before. The first is kept where hardly anyone gave a second."""
+    numbered = [column for column in block if re.search(r"[^\W\d]\d+$", column.name)]
+    filled = [column.texts.notna().mean() for column in numbered]
+    if len(numbered) < 2 or not all(b <= a / 2 for a, b in pairwise(filled)):
+        return []
+    return numbered[1:] if filled[1] <= 0.2 * filled[0] else numbered
 
 
 def _are_ranks(block: Sequence[Column]) -> bool:

@@ -17,7 +17,8 @@ from qa_lib.study.findings import GUESS
 from qa_lib.study.limits import without_controls
 
 if TYPE_CHECKING:
-    from qa_lib.drafting.draft import Draft, DraftItem
+    from qa_lib.drafting.draft import Draft
+    from qa_lib.drafting.items import DraftItem
 
 CONTEXT = ("respondent", "duration", "weight", "language")
 
@@ -27,6 +28,7 @@ _REASONS = {
     "personal": "likely personal data",
     "choices": "an answer of a question with several",
     "ranking": "a rank, not a rating",
+    "further": "one more segment; take it in by hand if it matters",
     "other": "neither an item nor a segment",
 }
 
@@ -94,7 +96,8 @@ def _item_lines(item: DraftItem) -> list[str]:
     if item.optional:
         lines.append("    optional: true")
     if item.columns != (item.id,):
-        lines.append(f"    columns: {_flow(list(item.columns))}")
+        why = f"  {GUESS} one question, though its name changed" if item.respelt else ""
+        lines.append(f"    columns: {_flow(list(item.columns))}{why}")
     if item.wording:
         lines.append(f"    wording: {_flow(dict(item.wording))}")
     return lines

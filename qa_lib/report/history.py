@@ -47,7 +47,8 @@ def score_sums(study: Study, period: str, columns: Sequence[str] = ()) -> dict[t
 
 def hidden_in(study: Study, column: str, period: str) -> set[str]:
     """The groups of a segment that may not be shown in a period."""
-    return hidden_of_counts(_counts(study, column, period), period, study.spec.minimum_cell)
+    counts = _counts(study, column, period)
+    return hidden_of_counts(counts, period, study.spec.minimum_cell) if period in counts else set()
 
 
 def _counts(study: Study, column: str, period: str) -> dict[str, pd.Series]:

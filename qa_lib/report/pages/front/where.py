@@ -42,12 +42,19 @@ def _segments(page: ReportPage) -> list[Segment]:
     ]
 
 
+def _shown(page: ReportPage, column: str) -> list[str]:
+    """The groups of a segment that are large enough among all respondents and among those who rated a dimension."""
+    counts = page.answered()[column].value_counts()
+    few = hidden_of_counts({page.period: counts}, page.period, page.study.spec.minimum_cell)
+    return [unit for unit in page.shown_groups(column) if unit in counts and unit not in few]
+
+
 def _segment_signals(page: ReportPage, column: str, earlier: Sequence[str]) -> pd.DataFrame:
     rows, now, history = [], page.group_scores(column, page.period), {}
     for name in earlier:
         for unit, sums in page.group_scores(column, name).items():
             history[unit] = history[unit] + sums if unit in history else sums
-    for unit in page.shown_groups(column):
+    for unit in _shown(page, column):
         past = history.get(unit)
         if past is not None and past.n_rows >= page.study.spec.minimum_cell:
             table = change(page.index_of(now[unit]), page.index_of(past)).tidy()
@@ -89,8 +96,7 @@ def _segment_table(page: ReportPage, segment: Segment, signals: pd.DataFrame) ->
     name = text.of(segment.name, segment.id)
     display.heading(name, f"segment-{segment.id}", 3)
     counts = page.answered()[segment.id].value_counts()
-    few = hidden_of_counts({page.period: counts}, page.period, page.study.spec.minimum_cell)
-    shown = [unit for unit in page.shown_groups(segment.id) if unit in counts and unit not in few]
+    shown = _shown(page, segment.id)
     if shown:
         sums = page.group_scores(segment.id, page.period)
         tables = {unit: page.index_of(sums[unit]).tidy().set_index("term") for unit in shown}
