@@ -107,13 +107,19 @@ def check(study: StudyFolder) -> None:
     import pandas as pd
 
     from qa_lib.operations.checks import check_operations
+    from qa_lib.study.findings import CONFIRM
     from qa_lib.study.findings import check as find_problems
     from qa_lib.voice.checks import check_themes
 
     found = qa_lib.read_study(study)
     findings = pd.concat([find_problems(found), check_operations(found), check_themes(found)], ignore_index=True)
-    for finding in findings.itertuples():
-        _say(f"{finding.severity}: {finding.file}: {finding.where}: {finding.finding} {finding.advice}")
+    guesses = findings["severity"] == "confirm"
+    for finding in findings[~guesses].itertuples():
+        _say(f"{finding.severity}: {finding.file}: {finding.where}: {finding.finding} {finding.advice}".rstrip())
+    for finding in findings[guesses].itertuples():
+        _say(f"confirm: {finding.file}: {finding.where}: {finding.finding}")
+    if guesses.any():
+        _say(f"To confirm: {guesses.sum()} {'guess' if guesses.sum() == 1 else 'guesses'}. {CONFIRM}")
     if findings.empty:
         _say("Nothing to mend.")
     raise typer.Exit(2 if (findings["severity"] == "error").any() else 0)

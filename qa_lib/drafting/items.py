@@ -11,7 +11,7 @@ import pandas as pd
 from qa_lib.drafting.columns import Column, Scale, language_of, widen
 from qa_lib.drafting.outcomes import asks_outcome, checks_attention
 from qa_lib.drafting.questions import blocks, identifiers, question_of, spelt_alike, wordings
-from qa_lib.drafting.ratings import Range, batteries, kinds, no_answers
+from qa_lib.drafting.ratings import Range, batteries, degrees, kinds, no_answers
 from qa_lib.drafting.segments import describes_people
 from qa_lib.study.coding import key
 from qa_lib.study.instrument import template
@@ -96,7 +96,8 @@ def _ratings(columns: Sequence[Column]) -> list[Column]:
         if found := batteries(codes, [[column.name for column in block]]):
             rests |= found
             ranges |= dict.fromkeys(found, _points(widen([column.scale for column in block])))
-    rests |= batteries(codes, list(_by_range(ranges, [name for name in codes if name not in rests]).values()))
+    rest = [name for name in codes if name not in rests and degrees(codes[[name]]) > 2]
+    rests |= batteries(codes, list(_by_range(ranges, rest).values()))
     none = kinds(codes, rests, ranges) | {c.name for c in numeric if c.name not in rests and describes_people(c)}
     kept = [c for c in columns if c.name not in none or asks_outcome(c, c.scale) or checks_attention(c)]
     odd = no_answers(codes, rests, _by_range(ranges, [c.name for c in kept if c.name in ranges]))

@@ -32,7 +32,7 @@ def batteries(codes: pd.DataFrame, blocks: Sequence[Sequence[str]]) -> dict[str,
     found = {}
     for block in blocks:
         own = codes[list(block)]
-        if len(block) < 3 or own.notna().any(axis=1).sum() < _ENOUGH or _degrees(own) < 3:
+        if len(block) < 3 or own.notna().any(axis=1).sum() < _ENOUGH or degrees(own) < 3:
             continue
         inner = _standardised(_inner(own))
         signed = inner * _signs(inner)
@@ -109,7 +109,7 @@ def _is_odd(own: pd.DataFrame, against: Mapping[str, pd.Series], code: int, besi
     return bool(gap > _APART and gap * np.sqrt(np.sum(weights)) > _SURE)
 
 
-def _degrees(own: pd.DataFrame) -> int:
+def degrees(own: pd.DataFrame) -> int:
     """How many codes above 0 are given by more than a few."""
     values = own.to_numpy()[own.notna().to_numpy()]
     _, counts = np.unique(values[values > 0], return_counts=True)

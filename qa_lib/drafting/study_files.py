@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from qa_lib.drafting.columns import Column, Scale, answer_scales, is_ambiguous, language_of
+from qa_lib.drafting.columns import MAX_POINTS, Column, Scale, answer_scales, is_ambiguous, language_of
 from qa_lib.drafting.questions import asked
 from qa_lib.study.dates import month_first
 from qa_lib.study.findings import GUESS
@@ -78,8 +78,14 @@ def _scale_lines(name: str, scale: Scale) -> list[str]:
             f"    recode: {_flow(scale.recode)}  {GUESS} {scale.written.format(scale.low)} is the lowest answer"
         )
     if scale.missing:
-        lines.append(f"    missing_codes: {_flow(list(scale.missing))}  {GUESS} they stand for no answer")
+        lines.append(f"    missing_codes: {_flow(list(scale.missing))}  {GUESS} they stand for no answer{_why(scale)}")
     return lines
+
+
+def _why(scale: Scale) -> str:
+    """What tells a code at an end of the scale from an answer."""
+    odd = [] if scale.labels else [code for code in scale.missing if code.isdigit() and int(code) < MAX_POINTS]
+    return f"; who gave {' or '.join(odd)} rates the rest neither lower nor higher for it" if odd else ""
 
 
 def _item_lines(item: DraftItem) -> list[str]:
@@ -118,9 +124,12 @@ def study_yaml(draft: Draft, name: str) -> str:
         )
     lines += list(_segment_lines(draft.segments))
     for column in draft.left_out:
-        shown = re.sub(r"\s+", " ", column.name)[:80]
-        lines.append(f"# left out: {shown} ({_REASONS[column.kind]})")
+        lines.append(f"# left out: {_shown_name(column.name)} ({_REASONS[column.kind]})")
     return "\n".join(lines) + "\n"
+
+
+def _shown_name(name: str) -> str:
+    return re.sub(r"\s+", " ", without_controls(name))[:80]
 
 
 def _period_line(draft: Draft) -> str:
@@ -158,12 +167,13 @@ def _year_of(file: Path) -> str:
     return str(datetime.fromtimestamp(file.stat().st_mtime, UTC).year)
 
 
-def _segment_lines(segments: Iterable[tuple[Column, ...]]) -> Iterable[str]:
+def _segment_lines(segments: Sequence[tuple[Column, ...]]) -> Iterable[str]:
     taken: set[str] = set()
     for place, columns in enumerate(segments):
         column = columns[0]
         if place == 0:
-            yield f"segments:  {GUESS} columns with few different values"
+            names = ", ".join(_shown_name(own[0].name) for own in segments)
+            yield f"segments:  {GUESS} columns with few different values: {names}"
         plain = re.sub(r"\W+", "_", column.name, flags=re.ASCII).strip("_").lower()[:40]
         plain = plain if re.match(r"[a-z]", plain) and plain not in taken else f"segment{place + 1}"
         taken.add(plain)

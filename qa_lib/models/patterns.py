@@ -40,31 +40,55 @@ def saturated_moments(
     """
     if (mask.T.astype(float) @ mask == 0).any():
         raise ModelError("two items were never answered by the same respondent: their covariance cannot be estimated.")
-    total = n.sum()
     answered = n @ mask
     mean = (n[:, None] * means).sum(0) / answered
     spread = np.einsum("j,jp->p", n, np.einsum("jpp->jp", covs) + np.where(mask, (means - mean) ** 2, 0)) / answered
     cov = np.diag(spread)
-    eye = np.eye(len(mean))
+    start, trail = np.sqrt(spread), []
     for _ in range(10_000):
         try:
-            precision, _ = embedded_inverse(cov, mask)
+            stepped = _em_step(mask, n, means, covs, mean, cov)
         except np.linalg.LinAlgError:
             break
-        regress = cov @ precision
-        residual = cov - regress @ cov
-        deviation = np.where(mask, means - mean, 0.0)
-        expected = np.einsum("jab,jb->ja", regress, deviation)
-        second = regress @ (covs + deviation[:, :, None] * deviation[:, None]) @ regress.transpose(0, 2, 1) + residual
-        shift = n @ expected / total
-        new_cov = np.einsum("j,jab->ab", n, second) / total - np.outer(shift, shift)
-        change = max(np.abs(new_cov - cov).max() / np.abs(cov).max(), np.abs(shift).max() / np.sqrt(cov.max()))
-        mean, cov = mean + shift, (new_cov + new_cov.T) / 2
+        shift, turn = stepped[0] - mean, stepped[1] - cov
+        change = max(np.abs(turn).max() / np.abs(cov).max(), np.abs(shift).max() / np.sqrt(cov.max()))
+        trail.append((mean, cov))
+        mean, cov = stepped
         if change < tolerance:
             return mean, cov
+        if len(trail) == 2:
+            mean, cov = _further(*trail, (mean, cov), start)
+            trail = []
         if np.linalg.eigvalsh(cov).min() <= 0:
-            cov = cov + 1e-8 * np.trace(cov) * eye
+            cov = cov + 1e-8 * np.trace(cov) * np.eye(len(mean))
     raise ModelError("the saturated model did not converge under the missing values: too little information.")
+
+
+def _em_step(mask, n, means, covs, mean, cov) -> tuple[np.ndarray, np.ndarray]:
+    total = n.sum()
+    precision, _ = embedded_inverse(cov, mask)
+    regress = cov @ precision
+    residual = cov - regress @ cov
+    deviation = np.where(mask, means - mean, 0.0)
+    expected = np.einsum("jab,jb->ja", regress, deviation)
+    second = regress @ (covs + deviation[:, :, None] * deviation[:, None]) @ regress.transpose(0, 2, 1) + residual
+    shift = n @ expected / total
+    new_cov = np.einsum("j,jab->ab", n, second) / total - np.outer(shift, shift)
+    return mean + shift, (new_cov + new_cov.T) / 2
+
+
+def _further(first, second, third, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where two steps of EM lead to (SQUAREM, step length S3: Varadhan and Roland 2008, doi:10.1111/j.1467-9469.2007.
+    00585.x); the second step itself where the extrapolation is no covariance matrix."""
+    grid = np.outer(scale, scale)
+    points = [np.concatenate([mean / scale, (cov / grid).ravel()]) for mean, cov in (first, second, third)]
+    step, bend = points[1] - points[0], points[2] - 2 * points[1] + points[0]
+    if (length := np.linalg.norm(bend)) == 0:
+        return third
+    alpha = -max(1.0, np.linalg.norm(step) / length)
+    found = points[0] - 2 * alpha * step + alpha**2 * bend
+    mean, cov = found[: len(scale)] * scale, found[len(scale) :].reshape(grid.shape) * grid
+    return (mean, cov) if np.linalg.eigvalsh(cov / grid).min() > 1e-6 else third
 
 
 def moment_information(share: np.ndarray, weight: np.ndarray, bent: np.ndarray, pulled: np.ndarray) -> np.ndarray:

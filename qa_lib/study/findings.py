@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import pandas as pd
@@ -18,6 +19,9 @@ from qa_lib.study.versions import VERSION, version_findings
 
 GUESS = "# a guess:"
 """What a drafted line ends with until a person has confirmed it; ``check`` lists them."""
+CONFIRM = "Correct it if it is wrong; delete the mark to confirm it."
+_NAMED = 8  # of the items that a guess is made of; the others are counted
+_OWNER = re.compile(r"^ {2}(?:- (?:\{)?id: ([^\s,}]+)|(\w+):\s*$)")
 _FINDING = ["severity", "file", "where", "finding", "advice"]
 _RECORDS = ("tickets", "calls", "complaints", "customers", "outages", "facilities", "monitoring")
 _PERSONAL_ADVICE = "It is hashed when read. Leave it out of the file, or declare it in study.yaml: 'personal: [{}.{}]'."
@@ -45,20 +49,28 @@ def check(study: Study) -> pd.DataFrame:
 
 
 def _guesses(study: Study) -> list[tuple[str, str, str, str, str]]:
-    """The lines of a draft that still bear the mark of a guess."""
-    advice = "Correct it if it is wrong; delete the mark to confirm it."
-    return [
-        (
-            "confirm",
-            name,
-            f"line {number}",
-            f"{line.partition(GUESS)[0].strip().rstrip(':')}:{line.partition(GUESS)[2]}.",
-            advice,
-        )
-        for name in ("study.yaml", "instrument.yaml")
-        for number, line in enumerate((study.path / name).read_text(encoding="utf-8-sig").splitlines(), 1)
-        if GUESS in line
-    ]
+    """The lines of a draft that still bear the mark of a guess, those of one kind as one finding."""
+    findings = []
+    for name in ("study.yaml", "instrument.yaml"):
+        kinds: dict[tuple[str, str, int], list[tuple[int, str]]] = {}
+        owner = ""
+        for number, line in enumerate((study.path / name).read_text(encoding="utf-8-sig").splitlines(), 1):
+            if (found := _OWNER.match(line)) or not line.startswith(" "):
+                owner = next(filter(None, found.groups())) if found else ""
+            said, mark, why = line.partition(GUESS)
+            if mark:
+                alone = 0 if owner else number  # a line of the file itself is a finding of its own
+                kinds.setdefault((said.strip().rstrip(":"), why, alone), []).append((number, owner))
+        findings += [_guess(name, said, why, lines) for (said, why, _), lines in kinds.items()]
+    return findings
+
+
+def _guess(file: str, said: str, why: str, lines: list[tuple[int, str]]) -> tuple[str, str, str, str, str]:
+    numbers, owners = [number for number, _ in lines], [owner for _, owner in lines if owner]
+    where = f"line {numbers[0]}" if len(lines) == 1 else f"{len(lines)} lines from {numbers[0]}"
+    more = f" and {len(owners) - _NAMED} more" if len(owners) > _NAMED else ""
+    of = f"{', '.join(owners[:_NAMED])}{more}: " if owners else ""
+    return "confirm", file, where, f"{of}{said}:{why}.", CONFIRM
 
 
 def _personal(study: Study) -> list[tuple[str, str, str, str, str]]:
