@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from qa_lib.report.charts import ATTENTION, CONTEXT, GRID, THIS, WIDTH, styled, untangle
@@ -194,7 +195,8 @@ def path(rows: pd.DataFrame, touchpoints: Sequence[str], labels: Mapping[str, st
         heights = _apart(missed["estimate"].sort_values())
         for row, height in zip(missed.sort_values("estimate").itertuples(), heights, strict=True):
             ax.annotate(
-                row.label, (place - 0.19, height), ha="right", va="center", fontsize=9, color=ATTENTION, zorder=5
+                row.label, (place - 0.19, height), ha="right", va="center", fontsize=9, color=ATTENTION, zorder=5,
+                path_effects=[withStroke(linewidth=3, foreground="white")],
             )  # fmt: skip
     ax.set_xticks(range(len(touchpoints)), touchpoints)
     ax.set_xlim(-0.95, len(touchpoints) - 0.5)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -15,8 +16,13 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
 
+MOST_ROWS = 12  # of a table that is open at once
 _PIXELS_PER_INCH = 96
 _SCALE = 2
+_FIGURE = re.compile(r"[\s(+−<>≤≥≈=~]*[\d∞–-]|[A-Za-z]+ [=<] [\d<]")  # how a cell that is a figure begins
+_LONG = 24  # characters: a cell of more than these breaks into lines
+_LONG_NAME = re.compile(r"[\w./-]{25,}", re.ASCII)  # a name that may be broken, and after what
+_BREAKS = re.compile(r"[_./-](?=\w)|[A-Za-z0-9]{24}(?=[A-Za-z0-9])")
 
 
 def heading(title: str, anchor: str, level: int = 2) -> None:
@@ -28,10 +34,10 @@ def heading(title: str, anchor: str, level: int = 2) -> None:
 
 
 def paragraph(text: str, kind: str = "", english: str = "") -> None:
-    """A paragraph; ``kind`` is ``lead``, ``note`` or ``caution``, ``english`` a part that is English on every page."""
+    """A paragraph; ``kind`` is ``lead``, ``note`` or ``caution``, ``english`` a command within it."""
     words = escape(text)
     if english:
-        words = words.replace(escape(english), f'<span lang="en">{escape(english)}</span>')
+        words = words.replace(escape(english), f'<code lang="en">{escape(english)}</code>')
     html = f'<p class="{escape(kind)}">{words}</p>' if kind else f"<p>{words}</p>"
     _show_html(html, {"qa_caution": text} if kind == "caution" else None)
 
@@ -85,7 +91,7 @@ def table(
     english: Sequence[str] = (),
     most: int | None = None,
 ) -> None:
-    """A table of strings as they shall be read: the first ``text_columns`` to the left, figures to the right.
+    """A table of strings as they shall be read: the first ``text_columns`` and other words left, figures right.
 
     ``classes`` gives (row position, column) a CSS class such as ``good`` or ``bad``; the columns ``english`` hold
     references, which are English on every page. A table of more than ``most`` rows opens on demand (on paper it is
@@ -93,11 +99,14 @@ def table(
     """
     foreign = {position for position, name in enumerate(frame.columns) if name in english}
     classes = classes or {}
-    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
-    body = "".join(
-        _table_row(position, row, text_columns, classes, foreign)
-        for position, row in enumerate(frame.itertuples(index=False, name=None))
+    rows = list(frame.itertuples(index=False, name=None))
+    kinds = ["text" if place < text_columns else _kind(cells) for place, cells in enumerate(zip(*rows, strict=True))]
+    kinds += ["text"] * (len(frame.columns) - len(kinds))
+    head = "".join(
+        f'<th scope="col"{_class(kind)}>{escape(str(name))}</th>'
+        for name, kind in zip(frame.columns, kinds, strict=True)
     )
+    body = "".join(_table_row(position, row, kinds, classes, foreign) for position, row in enumerate(rows))
     html = (
         f'<div class="table" role="region" tabindex="0" aria-label="{escape(caption)}">'
         f'<table class="left{text_columns}">'
@@ -108,17 +117,31 @@ def table(
     _show_html(html)
 
 
+def _kind(cells: Sequence[object]) -> str:
+    """``text`` for a column of sentences, ``word`` for one of short words, nothing for one of figures."""
+    written = [str(cell) for cell in cells if str(cell).strip() not in ("", "–")]
+    words = [cell for cell in written if not _FIGURE.match(cell)]
+    if 2 * len(words) <= len(written):
+        return ""
+    return "text" if max(map(len, words)) > _LONG else "word"
+
+
+def _class(*names: str) -> str:
+    return f' class="{" ".join(filter(None, names))}"' if any(names) else ""
+
+
 def _table_row(
-    position: int, row: Sequence[object], text_columns: int, classes: Mapping[tuple, str], foreign: set[int]
+    position: int, row: Sequence[object], kinds: Sequence[str], classes: Mapping[tuple, str], foreign: set[int]
 ) -> str:
     cells = []
     for column, value in enumerate(row):
         tag, extra = ("th", ' scope="row"') if column == 0 else ("td", "")
         extra += ' lang="en"' if column in foreign else ""
-        names = " ".join(filter(None, ["text" if column < text_columns else "", classes.get((position, column), "")]))
-        cells.append(
-            f"<{tag}{extra}{f' class={chr(34)}{names}{chr(34)}' if names else ''}>{escape(str(value))}</{tag}>"
-        )
+        names = _class(kinds[column], classes.get((position, column), ""))
+        words = escape(str(value))
+        if kinds[column] == "text":
+            words = _LONG_NAME.sub(lambda name: _BREAKS.sub(r"\g<0><wbr>", name[0]), words)
+        cells.append(f"<{tag}{extra}{names}>{words}</{tag}>")
     return f"<tr>{''.join(cells)}</tr>"
 
 

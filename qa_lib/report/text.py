@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
@@ -16,6 +17,7 @@ from qa_lib.errors import RenderError
 
 _BABEL_LOCALES = {"en": "en_GB", "zh": "zh_Hans_CN"}
 LANGUAGES = tuple(_BABEL_LOCALES)
+_BESIDE = re.compile(r"(?<=[\u4e00-\u9fff])(?=[A-Za-zα-ωΑ-Ω])|(?<=[A-Za-zα-ωΑ-Ω])(?=[\u4e00-\u9fff])")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where it was built: half a second a process
 
 
@@ -52,8 +54,9 @@ class Text:
             raise RenderError(f"Babel does not know the locale of {lang!r}: {error}") from error
 
     def __call__(self, key: str, **values: object) -> str:
+        """The words of ``key`` with ``values`` filled in; a space stands between Chinese and Latin letters."""
         try:
-            return catalogue()[key][self.lang].format(**values)
+            return _BESIDE.sub(" ", catalogue()[key][self.lang].format(**values))
         except KeyError as error:
             raise RenderError(f"the catalogue has no {self.lang} words, or no value, for {key!r}: {error}") from None
 
@@ -74,7 +77,7 @@ class Text:
 
     def signed(self, value: float | None, digits: int = 1) -> str:
         rounded = self.number(value, digits)
-        return f"+{rounded}" if rounded != "–" and float(value) > 0 else rounded
+        return f"+{rounded}" if re.search("[1-9]", rounded) and float(value) > 0 else rounded
 
     def count(self, value: float) -> str:
         return self.number(value, 0)
@@ -133,4 +136,5 @@ class Text:
         """``a, b and c`` as the language lists things."""
         if len(phrases) < 2:
             return "".join(phrases)
-        return self("list_comma").join(phrases[:-1]) + self("list_and") + phrases[-1]
+        listed = self("list_comma").join(phrases[:-1]) + self("list_and") + phrases[-1]
+        return _BESIDE.sub(" ", listed)

@@ -175,7 +175,7 @@ def _league(page: ReportPage, units: Units, found: LeagueTable | None, share: st
             text("ops_rank_interval"): _rank_intervals(page, table),
         }
     )
-    display.table(rows, text("caption_league", **what))
+    display.table(rows, text("caption_league", **what), most=display.MOST_ROWS)
     if n_hidden := n_hidden + len(found.hidden):
         display.paragraph(
             text("hidden_cases" if share else "hidden_small", n=n_hidden, minimum=found.minimum_cell), "note"
@@ -246,12 +246,13 @@ def _system(page: ReportPage, segment: Segment, found: Composite | None) -> None
     labels = [page.segment_label(segment.id, unit) for unit in order]
     certain = [label for unit, label in zip(order, labels, strict=True) if ranks.loc[unit, "first"] > 0.95]
     best = whole.loc[order[0]]
+    first, last = (page.unit_name(segment.id, order[place]) for place in (0, -1))
     key = "system_lead" if certain else "system_lead_open"
     display.paragraph(
         text(
-            key, name=names[found.spec.id], unit=labels[0], score=text.number(best["estimate"]),
+            key, name=names[found.spec.id], unit=first, score=text.number(best["estimate"]),
             band=text(f"band_{best['band']}"), first=text.percent(ranks["first"].iloc[0]),
-            last=labels[-1], last_score=text.number(whole.loc[order[-1], "estimate"]),
+            last=last, last_score=text.number(whole.loc[order[-1], "estimate"]),
         )
     )  # fmt: skip
     if len(order) > 1 and best["conf_low"] <= whole.loc[order[1], "conf_high"]:

@@ -42,7 +42,11 @@ def loadings(page: ReportPage, solution: FactorSolution | None) -> None:
         joined = text.join([page.dimension_name(name) for name in home.index[split]])
         display.paragraph(text("factors_joined", dimensions=joined), "caution")
     key = "items_stray" if strays else "items_at_home"
-    finding = text(key, items=text.join(strays), n=text.count(len(strongest) - len(strays)))
+    finding = text(
+        key,
+        items=text.join([" ".join(page.item_label(item, 40).split()) for item in strays]),
+        n=text.count(len(strongest) - len(strays)),
+    )
     display.paragraph(finding)
     labels = {item: page.item_label(item, 40) for item in solution.loadings.index}
     named = {factor: _factor_name(page, factor, home) for factor in solution.loadings.columns}

@@ -69,22 +69,23 @@ def first_day(start: str) -> pd.Timestamp:
     return span(start)[0] if pd.isna(day) or len(start) < 10 else day
 
 
-def effects(page: ReportPage, actions: pd.DataFrame | None) -> ActionEffects | None:
+def effects(page: ReportPage, actions: pd.DataFrame | None, silent: bool = False) -> ActionEffects | None:
     """Every action's effect on its indicator: a dimension, an outcome, an item, or a KPI of single cases."""
     if actions is None or actions.empty:
         return None
+    run = page.known if silent else page.attempt
     spec = kpi_rows.spec_of(page)
     known = {kpi.id: kpi for kpi in read_kpi_spec(spec).kpis}
     named = set(actions["indicator"]) | set(actions.get("guardrail", pd.Series(dtype=object)).dropna())
     tables = kpi_rows.all_tables(page, spec)
     measured = [kpi for kpi in known.values() if kpi.id in named and kpi.table in tables]
-    cases = {kpi.id: page.attempt(kpi_cases, tables, spec, kpi.id, period="M") for kpi in measured}
+    cases = {kpi.id: run(kpi_cases, tables, spec, kpi.id, period="M") for kpi in measured}
     values = dict(page.instrument.dimensions) | {role: [item] for role, item in page.instrument.outcomes.items()}
     values |= {item: [item] for item in page.instrument.items}
     values = {name: items for name, items in values.items() if name in named}
     segment = unit(page, actions)
     column = None if segment is None else segment.id
-    return page.attempt(
+    return run(
         action_effects,
         until_now(page, values, column),
         actions,
@@ -232,7 +233,7 @@ def _log_table(page: ReportPage, table: pd.DataFrame) -> None:
     text, segment = page.text, unit(page, table)
     units = table["unit"].fillna("") if segment is not None else pd.Series("", index=table.index)
     shown = [
-        text.join([page.segment_label(segment.id, name.strip()) for name in value.split(";")])
+        text.join([page.unit_name(segment.id, name.strip()) for name in value.split(";")])
         if value
         else text("everyone")
         for value in units

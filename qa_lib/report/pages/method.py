@@ -116,7 +116,7 @@ def _instrument_sentence(page: ReportPage) -> str:
         "instrument_sentence",
         items=len(page.items),
         dimensions=text.join([page.dimension_name(name) for name in page.dimensions]),
-        outcomes=text.join([text(f"outcome_{role}") for role in page.outcomes]) or "–",
+        outcomes=text.join([text(f"outcome_{role}") for role in page.outcomes]) or text("ops_none"),
     )
 
 
@@ -192,7 +192,7 @@ def versions_and_inputs(page: ReportPage) -> None:
     files = sorted(path for path in root.rglob("*") if path.is_file() and ".processed" not in path.parts)
     hashes = [(path.relative_to(root).as_posix(), _hash(path)) for path in files]
     frame = pd.DataFrame(hashes, columns=[text("file"), "SHA-256"])
-    display.table(frame, text("caption_hashes"), text_columns=2)
+    display.table(frame, text("caption_hashes"), text_columns=2, most=display.MOST_ROWS)
 
 
 def _hash(path: Path) -> str:

@@ -194,11 +194,11 @@ def agents(page: ReportPage, found: Scorecards | None, reviews: pd.DataFrame | N
         classes |= {
             (place, 7): _CHANGES[verdict] for place, verdict in enumerate(rows["change_verdict"]) if verdict in _CHANGES
         }
-    display.table(table, text("caption_agents"), classes=classes)
+    display.table(table, text("caption_agents"), classes=classes, most=display.MOST_ROWS)
     if has_comments(page):
         comments = [_comment(page, found, row) for row in rows.itertuples()]
         table = pd.DataFrame({text("mon_agent"): rows["agent"], text("mon_comment"): comments})
-        display.table(table, text("caption_comments"), text_columns=2)
+        display.table(table, text("caption_comments"), text_columns=2, most=display.MOST_ROWS)
 
 
 def _comment(page: ReportPage, found: Scorecards, row) -> str:
@@ -293,7 +293,8 @@ def training(page: ReportPage, found: Scorecards | None) -> None:
     for item in needs["item"].value_counts().index:
         part = needs[needs["item"] == item]
         cells = [
-            ", ".join(part.loc[part["need"] == need, "agent"].sort_values()) or "–" for need in ("proven", "likely")
+            text("list_comma").join(part.loc[part["need"] == need, "agent"].sort_values()) or "–"
+            for need in ("proven", "likely")
         ]
         rows.append((item_name(page, found, item), *cells))
     frame = pd.DataFrame(rows, columns=[text("scorecard_item"), text("need_proven"), text("need_likely")])

@@ -123,6 +123,12 @@ class ReportPage:
         labels = next(entry.labels for entry in self.study.spec.segments if entry.id == segment) or {}
         return self.text.of(labels.get(str(value)), str(value))
 
+    def unit_name(self, segment: str, value: object) -> str:
+        """A segment's value beside the segment's name, unless it holds that already: branch B, for a sentence."""
+        label = self.segment_label(segment, value)
+        name = next(self.text.of(entry.name, segment) for entry in self.study.spec.segments if entry.id == segment)
+        return label if name.casefold() in label.casefold() else self.text("unit_name", segment=name, unit=label)
+
     def shown_groups(self, column: str, period: str | None = None) -> list[str]:
         """The groups of a segment that this page may show, in this or another period, sorted."""
         period, (outer, _, value) = period or self.period, self.segment.partition("=")
@@ -232,7 +238,7 @@ class ReportPage:
         text = self.text
         display.heading(f"{text(key)} · {text.period(self.period)}", "top", 1)
         column, _, value = self.segment.partition("=")
-        segment = f" · {self.segment_label(column, value)}" if self.segment else ""
+        segment = f" · {self.unit_name(column, value)}" if self.segment else ""
         display.paragraph(f"{text.of(self.study.title, self.study.name)}{segment}", "note")
         if self.study.spec.simulated:
             display.paragraph(text("simulated"), "caution")

@@ -106,7 +106,7 @@ def precision(page: ReportPage, columns: list[str], rates: Estimates | None) -> 
     page.section("precision_section")
     shown = found[found[column].isin(page.shown_groups(column))]
     short = shown[shown["verdict"] == "short"]
-    names = [page.segment_label(column, value) for value in short[column]]
+    names = [page.unit_name(column, value) for value in short[column]]
     margin = text.number(MARGIN, 0)
     display.paragraph(text("precision_short" if names else "precision_reached", groups=text.join(names), margin=margin))
     rate = _rate(rates)

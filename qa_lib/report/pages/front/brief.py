@@ -8,7 +8,13 @@ from qa_lib.report import display
 from qa_lib.report.pages.front.changed import moved
 from qa_lib.report.pages.front.service import standards_kept
 from qa_lib.report.pages.front.trust import reliability_said
-from qa_lib.report.pages.front.why import driver_positions, weak_and_important, weakest
+from qa_lib.report.pages.front.why import (
+    driver_positions,
+    known_actions,
+    newly_judged,
+    weak_and_important,
+    weakest,
+)
 from qa_lib.report.pages.page import ReportPage
 from qa_lib.report.shared import outcome
 from qa_lib.tracking.estimates import Estimates
@@ -25,7 +31,7 @@ def in_brief(page: ReportPage, figures: Figures, signals: pd.DataFrame) -> None:
     lines = {
         "what_changed": _changed(page, figures["rater_index"], signals),
         "front_kpis": _service(page),
-        "what_to_do": _first(page, figures["rater_index"][0]),
+        "what_to_do": (_first(page, figures["rater_index"][0]) + _actions(page)).strip(),
         "may_we_trust_it": _trusted(page),
     }
     display.brief([(anchor, page.text(anchor), said) for anchor, said in lines.items() if said])
@@ -55,25 +61,35 @@ def _against_target(page: ReportPage, row: pd.Series) -> str:
 
 
 def _changed(page: ReportPage, index: tuple[Estimates, Estimates | None], signals: pd.DataFrame) -> str:
-    """Dimensions and groups that left their level beyond chance, the largest first."""
+    """Dimensions that changed beyond chance, then groups that left their level, the largest first."""
     text, (now, before) = page.text, index
     if before is None:
         return ""
-    rows = pd.concat([part for part in (moved(now, before), signals) if len(part)] or [signals])
-    rows = rows.sort_values("estimate", key=abs, ascending=False, kind="stable")
+    parts = [
+        part.sort_values("estimate", key=abs, ascending=False, kind="stable")
+        for part in (moved(now, before), signals)
+        if len(part)
+    ]
+    rows = pd.concat(parts or [signals])
     if rows.empty:
         return text("brief_steady", period=text.period(page.previous_period))
-    said = [_moved(page, row) for _, row in rows.head(_MOST).iterrows()]
-    rest = len(rows) - len(said)
+    shown = rows.head(_MOST).reindex(columns=["segment", "unit", "term", "estimate"])
+    groups = shown.groupby(["segment", "unit"], dropna=False, sort=False)
+    said = [_moved(page, *group, part) for group, part in groups]
+    rest = len(rows) - len(shown)
     return text("brief_changed_more" if rest else "brief_changed", changes=text("brief_separator").join(said), n=rest)
 
 
-def _moved(page: ReportPage, row: pd.Series) -> str:
+def _moved(page: ReportPage, segment: str, unit: str, rows: pd.DataFrame) -> str:
+    """By how many points dimensions moved: of everyone, or of one group against its recent level."""
     text = page.text
-    facts = {"dimension": page.dimension_name(row["term"]), "amount": text.signed(row["estimate"])}
-    if pd.isna(row.get("unit")):
-        return text("brief_moved", **facts)
-    return text("brief_left", unit=page.segment_label(row["segment"], row["unit"]), **facts)
+    amounts = [
+        text("brief_moved", dimension=page.dimension_name(row.term), amount=text.signed(row.estimate))
+        for row in rows.itertuples()
+    ]
+    if pd.isna(unit):
+        return text.join(amounts)
+    return text("brief_left", unit=page.unit_name(segment, unit), amounts=text.join(amounts))
 
 
 def _service(page: ReportPage) -> str:
@@ -99,6 +115,18 @@ def _first(page: ReportPage, index: Estimates) -> str:
         return next(iter(weakest(page, positions)), page.text("brief_first_none"))
     key = "brief_first" if sure else "brief_first_likely"
     return page.text(key, dimensions=page.text.join(list(weak["label"])))
+
+
+def _actions(page: ReportPage) -> str:
+    """Which actions to keep, to change and to give up."""
+    text, judged = page.text, newly_judged(page, known_actions(page, silent=True))
+    if judged.empty:
+        return ""
+    groups = []
+    for verdict, rows in judged.groupby("verdict", sort=False):
+        names = text.join([text("quoted", quote=name) for name in rows["term"]])
+        groups.append(text("brief_action", verdict=text(f"action_{verdict}"), actions=names))
+    return text("brief_actions", actions=text("brief_separator").join(groups))
 
 
 def _trusted(page: ReportPage) -> str:

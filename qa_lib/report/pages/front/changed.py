@@ -28,24 +28,22 @@ def what_changed(
     now, before = figures["rater_index"]
     if before is None:
         display.paragraph(text("no_previous"))
-        signal_sentences(page, signals)
+        display.bullets(signal_sentences(page, signals))
         return
     table = change(now, before).tidy()
     beyond = moved(now, before)
-    display.bullets(
-        [
-            text(
-                "dimension_up" if row.estimate > 0 else "dimension_down",
-                dimension=page.dimension_name(row.term),
-                amount=text.number(abs(row.estimate)),
-                interval=text.interval(row.conf_low, row.conf_high),
-            )
-            for row in beyond.itertuples()
-        ]
-    )
     if beyond.empty:
         display.paragraph(text("nothing_moved", period=text.period(page.previous_period)))
-    signal_sentences(page, signals)
+    sentences = [
+        text(
+            "dimension_up" if row.estimate > 0 else "dimension_down",
+            dimension=page.dimension_name(row.term),
+            amount=text.number(abs(row.estimate)),
+            interval=text.interval(row.conf_low, row.conf_high),
+        )
+        for row in beyond.itertuples()
+    ]
+    display.bullets([*sentences, *signal_sentences(page, signals)])
     rows = pd.DataFrame(
         {
             text("dimension"): [page.dimension_name(term) for term in table["term"]],

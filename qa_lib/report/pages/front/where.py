@@ -65,21 +65,19 @@ def _segment_signals(page: ReportPage, column: str, earlier: Sequence[str]) -> p
     return table[adjust_p(table["p_value"], "holm") < SIGNIFICANCE]
 
 
-def signal_sentences(page: ReportPage, signals: pd.DataFrame) -> None:
+def signal_sentences(page: ReportPage, signals: pd.DataFrame) -> list[str]:
     """A sentence per group and dimension that left its own recent level."""
-    display.bullets(
-        [
-            page.text(
-                "signal_up" if row.estimate > 0 else "signal_down",
-                unit=page.segment_label(row.segment, row.unit),
-                dimension=page.dimension_name(row.term),
-                amount=page.text.number(abs(row.estimate)),
-                interval=page.text.interval(row.conf_low, row.conf_high),
-                periods=row.periods,
-            )
-            for row in signals.itertuples()
-        ]
-    )
+    return [
+        page.text(
+            "signal_up" if row.estimate > 0 else "signal_down",
+            unit=page.unit_name(row.segment, row.unit),
+            dimension=page.dimension_name(row.term),
+            amount=page.text.number(abs(row.estimate)),
+            interval=page.text.interval(row.conf_low, row.conf_high),
+            periods=row.periods,
+        )
+        for row in signals.itertuples()
+    ]
 
 
 def where_it_differs(page: ReportPage, signals: pd.DataFrame) -> None:

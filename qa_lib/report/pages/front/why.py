@@ -44,8 +44,7 @@ def importance(page: ReportPage, positions: pd.DataFrame | None) -> None:
 def what_to_do(page: ReportPage, positions: pd.DataFrame | None) -> None:
     """The priorities in words; actions whose effect is known since at most a year, and those still under way."""
     said = [] if positions is None else _priorities(page, positions)
-    found = improvement.effects(page, improvement.started(page))
-    actions = pd.DataFrame() if found is None else improvement.own(page, found.tidy())
+    actions = known_actions(page)
     if not said and actions.empty:
         return
     page.section("what_to_do")
@@ -53,6 +52,21 @@ def what_to_do(page: ReportPage, positions: pd.DataFrame | None) -> None:
         display.paragraph(sentence)
     if not actions.empty:
         _actions(page, actions)
+
+
+def known_actions(page: ReportPage, silent: bool = False) -> pd.DataFrame:
+    """This page's actions and their effects; empty where there are none."""
+    found = improvement.effects(page, improvement.started(page), silent)
+    return pd.DataFrame() if found is None else improvement.own(page, found.tidy())
+
+
+def newly_judged(page: ReportPage, table: pd.DataFrame) -> pd.DataFrame:
+    """Of actions those whose effect is known since at most a year, the newest first."""
+    if table.empty:
+        return table
+    ended = table["end"].where(table["end"].notna(), table["start"]).map(improvement.first_day)
+    due = table.assign(ended=ended)[(table["verdict"] != "too_early") & (ended >= span(page.period)[1] - _DUE_FOR)]
+    return due.sort_values("ended", ascending=False, kind="stable").head(_MOST_ACTIONS)
 
 
 def _leading(positions: pd.DataFrame) -> pd.DataFrame:
@@ -89,10 +103,6 @@ def weakest(page: ReportPage, positions: pd.DataFrame) -> list[str]:
 
 def _actions(page: ReportPage, table: pd.DataFrame) -> None:
     text, names = page.text, improvement.indicator_names(page)
-    ended = table["end"].where(table["end"].notna(), table["start"]).map(improvement.first_day)
-    early = table["verdict"] == "too_early"
-    due = table.assign(ended=ended)[~early & (ended >= span(page.period)[1] - _DUE_FOR)]
-    newest = due.sort_values("ended", ascending=False, kind="stable").head(_MOST_ACTIONS)
     display.bullets(
         [
             text(
@@ -103,9 +113,10 @@ def _actions(page: ReportPage, table: pd.DataFrame) -> None:
                 **improvement.effect_words(page, row),
                 verdict=text(f"action_{row.verdict}"),
             )
-            for row in newest.itertuples()
+            for row in newly_judged(page, table).itertuples()
         ]
     )
+    early = table["verdict"] == "too_early"
     if early.any():
         display.paragraph(text("actions_under_way", actions=text.join(list(table.loc[early, "term"]))))
 
