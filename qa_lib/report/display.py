@@ -34,10 +34,10 @@ def heading(title: str, anchor: str, level: int = 2) -> None:
 
 
 def paragraph(text: str, kind: str = "", english: str = "") -> None:
-    """A paragraph; ``kind`` is ``lead``, ``note`` or ``caution``, ``english`` a command within it."""
+    """A paragraph; ``kind`` is ``lead``, ``note`` or ``caution``, ``english`` a part that is English on every page."""
     words = escape(text)
     if english:
-        words = words.replace(escape(english), f'<code lang="en">{escape(english)}</code>')
+        words = words.replace(escape(english), f'<span lang="en">{escape(english)}</span>')
     html = f'<p class="{escape(kind)}">{words}</p>' if kind else f"<p>{words}</p>"
     _show_html(html, {"qa_caution": text} if kind == "caution" else None)
 
