@@ -321,3 +321,13 @@ def test_a_segment_of_another_period_or_without_answers_ends_no_report(tmp_path)
     signals = front.find_signals(page)
     assert "closed" not in set(signals["unit"])
     front.where_it_differs(page, signals)
+
+
+def test_a_code_for_no_answer_is_named_so_where_it_is_a_group(tmp_path):
+    table = survey().assign(job=np.where(np.arange(120) < 20, "-99", "1"), town=["NA", "Ghent", "Lille"] * 40)
+    table.loc[60:, "job"] = "2"
+    study = qa.read_study(made(tmp_path, table).write(tmp_path / "raw" / "coded"))
+    labels = {segment.id: segment.labels for segment in study.spec.segments}
+    assert labels["branch"] == {}
+    assert {name: list(labels[name]) for name in ("job", "town")} == {"job": ["-99"], "town": ["NA"]}
+    assert labels["town"]["NA"]["zh"] == "未回答"

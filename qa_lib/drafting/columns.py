@@ -48,7 +48,9 @@ _CONTEXT_NAMES: Mapping[Kind, re.Pattern] = {
     "respondent": re.compile(
         r"^(respondent.*|resp.?(id|num|no)|id|pid|response.?id|user.?id|token|编号|答卷编号|序号)$", re.IGNORECASE
     ),
-    "date": re.compile(r"(date|timestamp|submitted|日期|提交.*时间|填写时间|结束时间)", re.IGNORECASE),
+    "date": re.compile(
+        r"(date|timestamp|submitted|日期|提交.*时间|填写时间|结束时间|^end(ed)?(_?time)?$)", re.IGNORECASE
+    ),
     "duration": re.compile(r"(duration|seconds|interview time|用时|所用时间|时长)", re.IGNORECASE),
     "weight": re.compile(r"^(weight|wt|wgt|权重)$", re.IGNORECASE),
     "language": re.compile(r"^(user.?language|language|lang|语言)$", re.IGNORECASE),

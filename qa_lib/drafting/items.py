@@ -10,7 +10,7 @@ import pandas as pd
 
 from qa_lib.drafting.columns import Column, Scale, language_of, widen
 from qa_lib.drafting.outcomes import asks_outcome, checks_attention
-from qa_lib.drafting.questions import blocks, identifiers, question_of, spelt_alike, wordings
+from qa_lib.drafting.questions import asked, blocks, identifiers, question_of, spelt_alike, wordings
 from qa_lib.drafting.ratings import Range, batteries, degrees, kinds, no_answers
 from qa_lib.drafting.segments import describes_people
 from qa_lib.study.coding import key
@@ -96,12 +96,18 @@ def _ratings(columns: Sequence[Column]) -> list[Column]:
         if found := batteries(codes, [[column.name for column in block]]):
             rests |= found
             ranges |= dict.fromkeys(found, _points(widen([column.scale for column in block])))
-    rest = [name for name in codes if name not in rests and degrees(codes[[name]]) > 2]
-    rests |= batteries(codes, list(_by_range(ranges, rest).values()))
+    lone = [column.name for column in numeric if column.name not in rests and _may_rate(column, codes)]
+    rests |= batteries(codes, list(_by_range(ranges, lone).values()))
     none = kinds(codes, rests, ranges) | {c.name for c in numeric if c.name not in rests and describes_people(c)}
     kept = [c for c in columns if c.name not in none or asks_outcome(c, c.scale) or checks_attention(c)]
     odd = no_answers(codes, rests, _by_range(ranges, [c.name for c in kept if c.name in ranges]))
     return [_without(column, odd.get(ranges.get(column.name), [])) for column in kept]
+
+
+def _may_rate(column: Column, codes: pd.DataFrame) -> bool:
+    """Whether a column of no battery may be one of several questions that stand alone: in words, or of five codes."""
+    several = asked(column)[0] != "" or column.scale.high - column.scale.low >= 4
+    return several and degrees(codes[[column.name]]) > 2 and not describes_people(column)
 
 
 def _by_range(ranges: Mapping[str, Range], names: Sequence[str]) -> dict[Range, list[str]]:

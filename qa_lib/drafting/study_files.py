@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from qa_lib.drafting.columns import MAX_POINTS, Column, Scale, answer_scales, is_ambiguous, language_of
+from qa_lib.drafting.columns import MAX_POINTS, Column, Scale, answer_scales, is_ambiguous, is_no_answer, language_of
 from qa_lib.drafting.questions import asked
 from qa_lib.study.dates import month_first
 from qa_lib.study.findings import GUESS
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 CONTEXT = ("respondent", "duration", "weight", "language")
 
 _PERIOD_IN_NAME = re.compile(r"((?:19|20)\d{2}(?:-(?:Q[1-4]|W\d{2}|(?:0[1-9]|1[0-2])(?:-\d{2})?))?)(?!\d)")
+_NO_GROUP = re.compile(r"-\d{1,3}|99|999|\.")
+_MOST_BLANK = 5  # more minus signs are numbers of their own
+_NOT_ANSWERED = {"en": "no answer", "zh": "未回答"}
 _REASONS = {
     "comment": "free text",
     "personal": "likely personal data",
@@ -178,7 +181,16 @@ def _segment_lines(segments: Sequence[tuple[Column, ...]]) -> Iterable[str]:
         plain = plain if re.match(r"[a-z]", plain) and plain not in taken else f"segment{place + 1}"
         taken.add(plain)
         names = {language_of(words): words for words in map(_segment_name, reversed(columns))}
-        yield f"  - {_flow({'id': plain, 'name': names, 'columns': [c.name for c in columns]})}"
+        entry = {"id": plain, "name": names, "columns": [c.name for c in columns]}
+        blank = {
+            text
+            for c in columns
+            for text in c.texts.dropna().unique()
+            if _NO_GROUP.fullmatch(text) or is_no_answer(text)
+        }
+        if 0 < len(blank) <= _MOST_BLANK:
+            entry["labels"] = {text: dict(_NOT_ANSWERED) for text in sorted(blank)}
+        yield f"  - {_flow(entry)}"
 
 
 def _segment_name(column: Column) -> str:
