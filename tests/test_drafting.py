@@ -302,8 +302,10 @@ def test_names_that_changed_between_exports_are_one_question(tmp_path):
 
 
 def test_a_trap_of_yes_and_no_checks_attention(tmp_path):
-    found = made(tmp_path, survey().assign(trap=[1] * 100 + [0] * 20))
-    assert [(item.id, item.attention) for item in found.items if item.attention] == [("trap", ("1",))]
+    found = made(tmp_path, survey().assign(trap=["1"] * 90 + ["0"] * 20 + ["NA"] * 10))
+    assert [(item.id, item.attention) for item in found.items if item.attention] == [("trap", ("1", "NA"))]
+    responses = qa.read_study(found.write(tmp_path / "raw" / "trap")).responses(None)
+    assert qa.screen(responses)["attention"].sum() == 20  # who was not asked failed nothing
 
 
 def test_a_segment_of_another_period_or_without_answers_ends_no_report(tmp_path):

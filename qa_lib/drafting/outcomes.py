@@ -51,7 +51,7 @@ def with_outcomes(items: Sequence[DraftItem]) -> list[DraftItem]:
         words = " ".join(item.wording.values())
         asked_to = _ATTENTION.search(item.id) or _ATTENTION.search(words)
         if asked_to and item.usual and item.agreed >= _PASSED:
-            found.append(replace(item, attention=item.usual))
+            found.append(replace(item, attention=(*item.usual, *item.scale.missing)))
         else:
             found.append(replace(item, outcome=_outcome(item.id, words, item.scale)))
     return _with_overall(found)

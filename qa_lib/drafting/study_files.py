@@ -37,7 +37,7 @@ _REASONS = {
 
 
 def instrument_yaml(draft: Draft, name: str) -> str:
-    scales = {_scale_name(item.scale): item.scale for item in draft.items}
+    scales = {_scale_name(item.scale): item.scale for item in draft.items if not item.attention}
     lines = [f"name: {_flow({'en': name})}", "scales:"]
     for label, scale in scales.items():
         lines += _scale_lines(label, scale)
