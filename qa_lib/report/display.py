@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 MOST_ROWS = 12  # of a table that is open at once
 _PIXELS_PER_INCH = 96
 _SCALE = 2
-_FIGURE = re.compile(r"[\s(+−<>≤≥≈=~]*[\d∞–-]|[A-Za-z]+ [=<] [\d<]")  # how a cell that is a figure begins
+_FIGURE = re.compile(r"[\s(+−±<>≤≥≈=~]*[\d∞–-]|[A-Za-z]+ [=<] [\d<]")  # how a cell that is a figure begins
 _LONG = 24  # characters: a cell of more than these breaks into lines
 _LONG_NAME = re.compile(r"[\w./-]{25,}", re.ASCII)  # a name that may be broken, and after what
 _BREAKS = re.compile(r"[_./-](?=\w)|[A-Za-z0-9]{24}(?=[A-Za-z0-9])")

@@ -178,7 +178,7 @@ def thresholds(page: ReportPage) -> None:
         for criterion in page.study.criteria().by_measure.values()
     ]
     frame = pd.DataFrame(rows, columns=[text("measure"), text("threshold"), text("source")])
-    display.table(frame, text("caption_criteria"), text_columns=3, english=[text("source")])
+    display.table(frame, text("caption_criteria"), english=[text("source")])
 
 
 def versions_and_inputs(page: ReportPage) -> None:
