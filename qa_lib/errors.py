@@ -1,8 +1,14 @@
 """Errors and typed warnings. An error says what was found, where, what is allowed, and what to do next."""
 
+_LONGEST = 3000  # characters of a message: cells and names it quotes may be of any length
+
 
 class QaError(Exception):
     """Base of all errors a user can cause and mend; the command line prints it without a traceback."""
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 500]} … {said[-500:]}"
 
 
 class StudyError(QaError):

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -212,6 +213,27 @@ def test_day_week_and_month_hold_what_is_asked_of_them(shown, period, has, lacks
     assert all(title in titles for title in has), titles
     assert not any(title in titles for title in lacks)
     assert not re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", shown.text)
+
+
+@pytest.mark.parametrize(("period", "shows"), [("2026-10", False), ("2026-10-15", True)])
+def test_an_agent_of_two_contacts_is_not_rated_in_a_month(shown, period, shows):
+    page = open_page(DEMO, "2026-10", "", "en", answers=False)
+    records = monitoring.monitored_records(page).query("date >= '2026-10-01'")
+    agent, other = records["agent"].value_counts().index[:2]
+    mine = records[records["agent"] == agent].drop_duplicates("contact_id").head(2)
+    records = pd.concat([mine, records[records["agent"] == other]]).assign(date="2026-10-15").reset_index(drop=True)
+    page = replace(page, period=period)
+    found = monitoring.scored(page, records, period)
+    monitoring.agents(page, found, page.attempt(qa.agent_reviews, found, None))
+    table = next(table for caption, table in shown.tables.items() if caption.startswith("Scores of the agents"))
+    row = table.set_index("Agent").loc[agent]
+    assert row["Contacts"] == "2"
+    assert (row["Score"] != "too few") == (row["Rating"] != "–") == shows
+    if not shows:
+        assert table["Agent"].tolist() == [other, agent]
+        comments = shown.tables["Scores in words"].set_index("Agent")["Comment"]
+        assert "too few to judge" in comments[agent]
+        assert "too few" not in comments[other]
 
 
 def test_a_branch_reads_of_its_own_agents(shown):

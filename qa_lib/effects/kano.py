@@ -14,6 +14,7 @@ from scipy import stats
 from qa_lib.effects.rows import respondent_weights
 from qa_lib.errors import ModelError, ResponseError
 from qa_lib.results import Provenance, Result
+from qa_lib.sufficient.values import check_columns
 from qa_lib.sufficient.weights import effective_n
 
 if TYPE_CHECKING:
@@ -214,6 +215,7 @@ def _categories(
 def _positions(table: pd.DataFrame, position: Mapping[object, int]) -> np.ndarray:
     places = np.full(table.shape, -1)
     for k, feature in enumerate(table.columns):
+        check_columns(table, feature, what="kano")
         found = table[feature].map(position)
         strange = table[feature][found.isna() & table[feature].notna()]
         if len(strange):

@@ -17,6 +17,7 @@ from qa_lib.errors import ModelError, ResponseError
 from qa_lib.models.fit import sem
 from qa_lib.models.solution import ModelFit
 from qa_lib.results import Provenance, Result
+from qa_lib.sufficient.values import check_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -193,6 +194,7 @@ def _blocks(data: pd.DataFrame, dimensions: Mapping, outcomes: Mapping) -> dict[
     twice = sorted({item for item in items if items.count(item) > 1} | (dimensions.keys() & outcomes.keys()))
     if twice or not all(blocks.values()):
         raise ModelError(f"every dimension and outcome needs items of its own; named twice or empty: {twice}.")
+    check_columns(data, *items)
     flat = [item for item in items if data[item].nunique() < 2]
     if flat:
         raise ModelError(f"constant or without answers: {', '.join(flat)}. Leave them out.")

@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike
 
 from qa_lib.errors import ModelError, ResponseError
 from qa_lib.sufficient.resample import bootstrap_blocks, bootstrap_moments
+from qa_lib.sufficient.values import check_columns, real_numbers
 from qa_lib.sufficient.weights import effective_n
-
-_LARGEST = 1e100  # no answer is this large; its square would not be a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +94,11 @@ def complete_rows(
         raise ResponseError(
             f"The data have no column {', '.join(map(str, absent))}. Columns: {', '.join(map(str, data.columns))}."
         )
+    check_columns(data, *columns)
     text = [name for name in columns if not pd.api.types.is_numeric_dtype(data[name])]
     if text:
         raise ResponseError(f"not numeric: {', '.join(text)}. Code them as numbers, or as 0/1 indicators, first.")
-    values = data[list(columns)].to_numpy(dtype=float, na_value=np.nan)
-    if (np.abs(values) > _LARGEST).any():
-        bad = [name for name, column in zip(columns, values.T, strict=True) if (np.abs(column) > _LARGEST).any()]
-        raise ResponseError(f"Infinite values, or beyond ±{_LARGEST:g}, in {', '.join(bad)}. Set them to missing.")
+    values = real_numbers(data[list(columns)])
     weight = respondent_weights(data, weights)
     if missing == "mean":
         values = _fill_means(values, weight)
@@ -135,6 +132,7 @@ def column_of(data: pd.DataFrame, column: str | ArrayLike, what: str) -> pd.Seri
         if column not in data.columns:
             columns = ", ".join(map(str, data.columns))
             raise ResponseError(f"{what}: no column is called {column!r}. The data hold: {columns}.")
+        check_columns(data, column, what=what)
         return data[column]
     values = np.asarray(column)
     if values.shape != (len(data),):
@@ -147,13 +145,7 @@ def respondent_weights(data: pd.DataFrame, weights: str | ArrayLike | None) -> n
     if weights is None:
         return np.ones(len(data))
     given = column_of(data, weights, "weights")
-    try:
-        values = given.to_numpy(float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise ResponseError("weights: not numeric; a number of zero or more is needed for each respondent.") from None
-    if np.isinf(values).any():
-        raise ResponseError(f"weights: {int(np.isinf(values).sum())} are infinite; set them to a number or to missing.")
-    values = np.nan_to_num(values)
+    values = np.nan_to_num(real_numbers(given.rename("weights")))[:, 0]
     if (values < 0).any():
         raise ResponseError(f"weights: {int((values < 0).sum())} are negative; a respondent's weight is zero or more.")
     if not values.any():

@@ -20,6 +20,7 @@ from qa_lib.errors import ModelError, ResponseError
 from qa_lib.models.compare import compare_models
 from qa_lib.models.fit import sem
 from qa_lib.results import Provenance, Result
+from qa_lib.sufficient.values import check_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -182,6 +183,7 @@ def _working_table(
     absent = [name for group in items.values() for name in group if name not in data.columns]
     if absent:
         raise ResponseError(f"columns not in the data: {', '.join(absent)}.")
+    check_columns(data, *(name for group in items.values() for name in group))
     scores = {name: data[group].mean(axis=1) for name, group in items.items()}
     columns = dict.fromkeys([*(name for group in items.values() for name in group), outcome, *terms])
     table = data.assign(**scores)

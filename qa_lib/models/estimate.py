@@ -61,7 +61,8 @@ def _loadings(table: ParameterTable, cov: np.ndarray, at: dict[str, int]) -> tup
             strength = part[0, others] @ part[0, others]
             ratio[i] = np.clip(part[i, others] @ part[0, others] / strength, -5, 5) if len(others) and strength else 1.0
         off = ~np.eye(len(items), dtype=bool)
-        size = (part[off] @ np.outer(ratio, ratio)[off]) / (np.outer(ratio, ratio)[off] ** 2).sum()
+        products = np.outer(ratio, ratio)[off]
+        size = part[off] @ products / (products @ products or 1.0)
         limit = (part.diagonal() / np.maximum(ratio**2, 1e-8)).min()
         size = np.clip(size, 0.05 * limit, 0.9 * limit)
         standardized = any(

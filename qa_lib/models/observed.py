@@ -14,6 +14,7 @@ import pandas as pd
 from qa_lib.errors import DataWarning, ModelError
 from qa_lib.models.patterns import distinct_patterns, embedded_inverse, moment_information, saturated_moments
 from qa_lib.sufficient.moments import Moments
+from qa_lib.sufficient.values import check_columns, real_numbers
 
 _BLOCK = 16_384
 
@@ -220,9 +221,8 @@ def collect(
         raise ModelError("data is a covariance matrix: pass nobs, the number of respondents it was computed from.")
     extra = [name for name in (group, cluster, weights) if isinstance(name, str)]
     _require(data, [*variables, *extra])
+    check_columns(data, *(name for name in (group, cluster) if name is not None), error=ModelError)
     rows = _numeric(data, variables)
-    if infinite := [name for name, column in zip(variables, rows.T, strict=True) if np.isinf(column).any()]:
-        raise ModelError(f"columns {infinite} hold infinite values: make them missing, or leave these respondents out.")
     weights = data[weights] if isinstance(weights, str) else weights
     keep = ~np.isnan(rows).all(1) if fiml else ~np.isnan(rows).any(1)
     if fiml and exogenous:
@@ -236,7 +236,7 @@ def collect(
     if labels is not None:
         keep &= labels.notna().to_numpy()
     if weights is not None:
-        weights = weights * keep.sum() / weights[keep].sum()
+        weights = weights * keep.sum() / (weights[keep].sum() or 1.0)
     clusters = None if cluster is None else pd.factorize(data[cluster])[0]
     if clusters is not None and len(np.unique(clusters[keep])) < 2:
         raise ModelError(f"column {cluster!r} names fewer than two clusters: errors between clusters need more.")
@@ -289,7 +289,7 @@ def _known_covariates(covariates: pd.DataFrame) -> np.ndarray:
 
 def _checked_weights(weights: object, n: int) -> np.ndarray:
     """Respondents' weights as numbers; a missing weight leaves its respondent out, as a weight of zero does."""
-    values = np.nan_to_num(np.asarray(weights, dtype=float))
+    values = np.nan_to_num(real_numbers(pd.Series(weights, name="weights"), error=ModelError))[:, 0]
     if values.shape != (n,):
         raise ModelError(f"there are {values.size} weights for {n} respondents: one each is needed.")
     if (values < 0).any():
@@ -310,11 +310,7 @@ def _numeric(data: pd.DataFrame, variables: Sequence[str]) -> np.ndarray:
     coded = [name for name, dtype in table.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
     if coded:
         table = table.assign(**{name: table[name].cat.codes.where(table[name].notna()) for name in coded})
-    try:
-        return table.to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        bad = [name for name in variables if not pd.api.types.is_numeric_dtype(table[name])]
-        raise ModelError(f"columns {bad} are not numeric: {error}. Code the answers as numbers first.") from None
+    return real_numbers(table, error=ModelError)
 
 
 def _one_table(data: object, variables: Sequence[str], nobs: float | None, label: object) -> Sample:

@@ -30,6 +30,7 @@ from qa_lib.operations.coefficients import (
 )
 from qa_lib.operations.intraclass import icc_absolute, icc_consistency, mean_squares, step_up
 from qa_lib.results import Provenance, Result
+from qa_lib.sufficient.values import real_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -138,9 +139,7 @@ def _encode(ratings: pd.DataFrame, level: str) -> tuple[np.ndarray, np.ndarray]:
         text = [str(name) for name, column in ratings.items() if not pd.api.types.is_numeric_dtype(column)]
         if text:
             raise ResponseError(f"agreement: {', '.join(text)} hold no numbers; level {level} needs them in order.")
-        infinite = [str(name) for name, column in ratings.items() if np.isinf(column.to_numpy(float, na_value=0)).any()]
-        if infinite:
-            raise ResponseError(f"agreement: {', '.join(infinite)} hold infinite scores; set them to missing.")
+        real_numbers(ratings, "agreement")
     codes, values = pd.factorize(ratings.to_numpy().ravel(), sort=True)
     codes = codes.reshape(ratings.shape)
     codes = codes[(codes >= 0).any(axis=1)]

@@ -18,6 +18,7 @@ from qa_lib.operations.scorecards import Scorecards
 from qa_lib.results import Provenance, Result
 from qa_lib.study.responses import Responses
 from qa_lib.study.schema import Record, load_yaml, validate
+from qa_lib.sufficient.values import check_columns, real_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -192,12 +193,9 @@ def _rubric_rows(scored: Scorecards) -> list[dict]:
 def _felt_rows(felt: Sequence[Felt], answers: pd.DataFrame, scale: tuple[float, float]) -> list[dict]:
     rows = []
     for entry in felt:
-        if entry.item not in answers:
-            raise ResponseError(f"service circle: the answers have no item {entry.item!r}.")
-        try:
-            given = answers[entry.item].dropna().to_numpy(float)
-        except (TypeError, ValueError):
-            raise ResponseError(f"service circle: {entry.item!r} holds text; code its answers as numbers.") from None
+        check_columns(answers, entry.item, what="service circle")
+        given = real_numbers(answers[entry.item], "service circle")[:, 0]
+        given = given[~np.isnan(given)]
         score = 100 * (given - scale[0]) / (scale[1] - scale[0])
         half = (
             t_distribution.ppf(0.975, max(len(score) - 1, 1)) * score.std(ddof=1) / np.sqrt(len(score))

@@ -94,6 +94,8 @@ def light_kappa(codes: np.ndarray, weights: np.ndarray, draws: np.ndarray) -> np
         observed = divided(draws[:, both] @ weights[codes[both, a], codes[both, b]], n)
         chance = divided(((row @ weights) * column).sum(axis=1), n**2)
         kappas.append(divided(observed - chance, 1 - chance))
+    if not kappas:
+        return np.full(len(draws), np.nan)
     known = np.isfinite(kappas)
     return divided(np.where(known, kappas, 0).sum(axis=0), known.sum(axis=0))
 

@@ -15,6 +15,7 @@ from scipy.stats import chi2
 
 from qa_lib.errors import NotConvergedWarning, ResponseError
 from qa_lib.results import Provenance, Result
+from qa_lib.sufficient.values import check_columns, real_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,8 +143,8 @@ def _arrays(records: pd.DataFrame, value: str, factors: Sequence[str]) -> tuple[
         raise ResponseError(f"consistency: the records are a {type(records).__name__}; a DataFrame is needed.")
     if absent := [column for column in (value, *factors) if column not in records]:
         raise ResponseError(f"consistency: there is no column {absent[0]!r}.")
-    cells = records[value]
-    y = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    check_columns(records, value, *factors, what="consistency")
+    y = real_numbers(pd.to_numeric(records[value], errors="coerce"), "consistency")[:, 0]
     if not np.isfinite(y).any():
         raise ResponseError(f"consistency: {value!r} holds no numbers.")
     names = [records[factor].astype("string").replace("", pd.NA) for factor in factors]
@@ -152,7 +153,7 @@ def _arrays(records: pd.DataFrame, value: str, factors: Sequence[str]) -> tuple[
     for factor, code in zip(factors, codes, strict=True):
         if len(code) == 0 or not 1 < code.max() + 1 < len(code):
             raise ResponseError(f"consistency: {factor!r} needs two levels or more, and fewer than there are records.")
-    if not np.ptp(y[known]) > 0:
+    if not y[known].std() > 1e-13 * np.abs(y[known]).max():
         raise ResponseError(f"consistency: {value!r} does not vary.")
     return y[known], codes
 

@@ -19,6 +19,7 @@ from qa_lib.operations.kpi.kpi_periods import Base, Key, Periods, bounds, groupe
 from qa_lib.operations.kpi.kpi_spec import Kpi, KpiSpec, read_kpi_spec
 from qa_lib.operations.kpi.kpi_tables import prepare
 from qa_lib.results import Provenance, Result
+from qa_lib.sufficient.values import check_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -171,10 +172,7 @@ def pareto(records: pd.DataFrame, column: str) -> pd.DataFrame:
     >>> pareto(pd.DataFrame({"cause": ["a", "b", "a", None]}), "cause")["cumulative"].round(2).tolist()
     [0.67, 1.0]
     """
-    if not isinstance(records, pd.DataFrame):
-        raise ResponseError(f"pareto: the records are a {type(records).__name__}; a DataFrame is needed.")
-    if column not in records:
-        raise ResponseError(f"pareto: no column {column!r}. Columns are {', '.join(map(str, records.columns))}.")
+    check_columns(records, column, what="pareto", ordered=False)
     named = records[column].where(records[column].astype("string").str.strip() != "")
     counts = named.value_counts(sort=True).rename_axis("cause").reset_index(name="count")
     counts["share"] = counts["count"] / counts["count"].sum()

@@ -11,6 +11,8 @@ from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 from qa_lib.errors import ResponseError
 from qa_lib.operations.kpi.kpi_estimates import wilson
 from qa_lib.operations.scorecards import Scorecards, once_per_contact
+from qa_lib.study.dates import parse_dates
+from qa_lib.sufficient.values import check_columns
 
 MODES = {"side_by_side": 2, "remote": 7, "recording": 1}
 
@@ -102,17 +104,18 @@ def follow_up(scored: Scorecards, notes: pd.DataFrame, conf_level: float = 0.95)
     ``estimate`` with Welch's interval, verdict ``improved``, ``worse``, or ``open`` while the interval holds zero.
     Raises ``ResponseError`` for an item the rubric does not have.
     """
-    when = pd.to_datetime(scored.contacts[scored.date]).groupby(scored.unit).first()
+    when = parse_dates(scored.contacts[scored.date]).groupby(scored.unit).first()
     agents = _contact_agents(scored)
     values = once_per_contact((100 * scored.item_scores).assign(score=scored.contacts["score"]), scored.unit)
     rows = []
-    for note in notes.to_dict("records"):
+    check_columns(notes, "agent", "date", what="notes")
+    for note, noted in zip(notes.to_dict("records"), parse_dates(notes["date"]), strict=True):
         item = note.get("item")
         whole = item is None or pd.isna(item) or item == ""
         if not whole and item not in scored.item_scores:
             raise ResponseError(f"follow_up: the rubric has no item {item!r}.")
         mine = values["score" if whole else item][(agents == note["agent"]).to_numpy()].dropna()
-        later = when[mine.index] >= pd.Timestamp(note["date"])
+        later = when[mine.index] >= noted
         before, after = mine[~later].to_numpy(), mine[later].to_numpy()
         row = note | {"item": None if whole else item, "n_before": len(before), "n_after": len(after)}
         row |= {"before": before.mean() if len(before) else np.nan, "after": after.mean() if len(after) else np.nan}

@@ -19,6 +19,7 @@ from qa_lib.operations.workbook import write_workbook
 from qa_lib.results import Provenance, Result
 from qa_lib.study.dates import parse_dates, span
 from qa_lib.study.schema import Record, load_yaml, validate
+from qa_lib.sufficient.values import check_columns
 
 _COLUMNS = ["agent", "role", "since"]
 _MONITORS = ("quality_assurer", "senior_supervisor")
@@ -228,6 +229,7 @@ def _weekdays(mask: str) -> list[str]:
 def _check(roster: pd.DataFrame) -> None:
     if absent := [column for column in _COLUMNS if column not in roster]:
         raise ResponseError(f"roster: no column {', '.join(absent)}. Needed are {', '.join(_COLUMNS)}.")
+    check_columns(roster, "agent", "role", what="roster")
     if (twice := roster["agent"][roster["agent"].duplicated()]).size:
         raise ResponseError(f"roster: {twice.iloc[0]!r} stands twice. Keep one row per person.")
     known = {"agent", "team_leader", *_MONITORS}

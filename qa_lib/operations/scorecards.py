@@ -17,6 +17,7 @@ from qa_lib.operations.kpi.kpi_tables import LEDGER_COLUMNS, enter
 from qa_lib.operations.rubric import Rubric, read_rubric
 from qa_lib.results import Provenance, Result
 from qa_lib.study.dates import labels, parse_dates, unit_of
+from qa_lib.sufficient.values import check_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,11 +144,14 @@ def once_per_contact(values: pd.DataFrame, unit: np.ndarray) -> pd.DataFrame:
 
 def _ready(records: pd.DataFrame, rubric: Rubric, agent: str, period, date: str, roster) -> tuple:
     """The period's records without copies, and the ledger; the index counts rows of the table handed in."""
+    check_columns(records, what="score_contacts")
     if records.empty:
         raise ResponseError("score_contacts: no records.")
     needed = [agent, *([date] if period is not None else []), *(item.id for item in rubric.items)]
     if absent := [name for name in needed if name not in records]:
         raise ResponseError(f"score_contacts: no column {', '.join(absent)}. Rubric {rubric.id} needs them.")
+    named = [name for name in ("contact_id", "monitor", date) if name in records]
+    check_columns(records, *dict.fromkeys([*needed, *named]), what="score_contacts")
     records = records.reset_index(drop=True)
     if period is not None:
         inside = labels(parse_dates(records[date]), unit_of(str(period))) == str(period)
@@ -170,11 +174,12 @@ def _ready(records: pd.DataFrame, rubric: Rubric, agent: str, period, date: str,
 
 
 def _held_against(roster: pd.DataFrame, records: pd.DataFrame, agent: str, entries: list[dict]) -> None:
-    strange = records.loc[~records[agent].isin(roster["agent"]), agent]
+    check_columns(roster, "agent", what="roster")
+    strange = records.loc[~records[agent].astype(str).isin(roster["agent"].astype(str)), agent]
     enter(entries, "monitoring", strange.index, agent, strange, strange, "agent_not_in_roster")
     if "monitor" in records and "certified" in roster:
         certified = roster.loc[roster["certified"].astype(str).str.lower().isin(CERTIFIED), "agent"]
-        others = records.loc[~records["monitor"].isin(certified), "monitor"]
+        others = records.loc[~records["monitor"].astype(str).isin(certified.astype(str)), "monitor"]
         enter(entries, "monitoring", others.index, "monitor", others, others, "monitor_not_certified")
 
 

@@ -234,9 +234,9 @@ def read_study(path: str | Path) -> Study:
         beside = sorted(entry.name for entry in path.parent.iterdir() if entry.is_dir()) if path.parent.is_dir() else []
         hint = f"In {path.parent} there are: {', '.join(beside)}." if beside else "Create it, with a study.yaml."
         raise StudyError(f"there is no study folder {path}. {hint}")
-    _no_personal_names(path)
     file = path / "study.yaml"
     spec = validate(StudyFile, load_yaml(file, StudyError), file, StudyError)
+    _no_personal_names(path)  # of a folder that is a study's: another, such as /, would be walked through and through
     return Study(path, spec, read_instrument(path / "instrument.yaml"))
 
 

@@ -51,7 +51,7 @@ def feature_slices(levels: Sequence[Levels]) -> list[slice]:
 def feature_values(levels: Sequence[Levels], shift: np.ndarray) -> np.ndarray:
     """Map from features to (1, x - shift, (x - shift)²) of every item, shape (features, 3, items)."""
     slices = feature_slices(levels)
-    values = np.zeros((slices[-1].stop, 3, len(levels)))
+    values = np.zeros((slices[-1].stop if slices else 0, 3, len(levels)))
     for i, (item, where) in enumerate(zip(levels, slices, strict=True)):
         values[where, :, i] = np.eye(3) if item is None else np.vander(np.array(item) - shift[i], 3, increasing=True)
     return values

@@ -189,7 +189,7 @@ class Moments(Result):
             raise ResponseError(f"Moments hold no items {absent}; they hold {self.items}.")
         where = [self.items.index(item) for item in items]
         slices = grams.feature_slices(self.levels)
-        features = np.concatenate([np.arange(slices[i].start, slices[i].stop) for i in where])
+        features = np.concatenate([[], *(np.arange(slices[i].start, slices[i].stop) for i in where)]).astype(int)
         return replace(
             self,
             items=list(items),

@@ -15,6 +15,7 @@ from qa_lib.errors import ResponseError
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.latent import Margin, Sample, TablePairs
 from qa_lib.sufficient.moments import Missing, as_moments
+from qa_lib.sufficient.values import check_columns, real_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,8 @@ def polyserial(continuous: pd.Series | pd.DataFrame, ordinal: pd.Series | pd.Dat
     np.float64(0.63)
     """
     parts = [part.to_frame() if isinstance(part, pd.Series) else part for part in (continuous, ordinal)]
+    if strange := [type(part).__name__ for part in parts if not isinstance(part, pd.DataFrame)]:
+        raise ResponseError(f"polyserial: a {strange[0]} was given; a Series or DataFrame is needed for each.")
     return ordinal_moments(pd.concat(parts, axis=1), ordered=list(parts[1].columns))
 
 
@@ -165,6 +168,7 @@ def ordinal_moments(
     >>> ordinal_moments(table).acov.index.tolist()
     ['a|t1', 'b|t1', 'a~~b']
     """
+    check_columns(data, *data.columns)
     items = list(data.columns)
     ordered = items if ordered is None else [item for item in items if item in set(ordered)]
     x, w = _complete(data, weights)
@@ -194,7 +198,7 @@ def ordinal_moments(
 
 
 def _complete(data: pd.DataFrame, weights: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
-    x = data.to_numpy(dtype=float, na_value=np.nan)
+    x = real_numbers(data)
     w = np.ones(len(x)) if weights is None else np.asarray(weights, dtype=float)
     if w.shape != (len(x),) or not (np.isfinite(w).all() and (w >= 0).all()):
         raise ResponseError(f"Weights must be finite, not negative, one for each of the {len(x)} respondents.")

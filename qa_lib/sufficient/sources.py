@@ -17,6 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from qa_lib.errors import ResponseError
+from qa_lib.sufficient.values import check_columns, check_size
 
 BATCH_ROWS = 262_144
 
@@ -66,7 +67,13 @@ class Columns:
 
 def _numeric(frame: pd.DataFrame, items: Sequence[str]) -> np.ndarray:
     """Columns as an array (items × respondents): integer where every column is, otherwise float with NaN."""
-    wrong = [item for item in items if not pd.api.types.is_numeric_dtype(frame[item].dtype)]
+    check_columns(frame, *items)
+    dtypes = [frame[item].dtype for item in items]
+    wrong = [
+        item
+        for item, dtype in zip(items, dtypes, strict=True)
+        if not pd.api.types.is_numeric_dtype(dtype) or dtype.kind == "c"
+    ]
     if wrong:
         raise ResponseError(
             f"Columns {wrong} are not numeric ({frame[wrong[0]].dtype}). Code the answers as numbers first "
@@ -75,9 +82,8 @@ def _numeric(frame: pd.DataFrame, items: Sequence[str]) -> np.ndarray:
     chosen = frame if list(frame.columns) == list(items) else frame[list(items)]
     integer = all(isinstance(dtype, np.dtype) and dtype.kind in "iu" for dtype in chosen.dtypes)
     values = chosen.to_numpy() if integer else chosen.to_numpy(dtype=float, na_value=np.nan)
-    if values.dtype.kind == "f" and np.isinf(values).any():
-        found = [item for item, column in zip(items, values.T, strict=True) if np.isinf(column).any()]
-        raise ResponseError(f"Columns {found} hold infinite values. Replace them by missing values or remove the rows.")
+    if values.dtype.kind == "f":
+        check_size(values, pd.Index(items))
     return values.T
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import ndtr
 
+from qa_lib.errors import ResponseError
 from qa_lib.sufficient.bivariate import (
     cell_derivatives,
     cell_probabilities,
@@ -162,6 +163,8 @@ def pearson_influence(
 ) -> np.ndarray:
     """As :func:`polyserial_influence` for two continuous variables; ``moves`` on mean and variance of each (n, 2)."""
     rest = 1 - rho * rho
+    if not rest > 0:
+        return np.full(len(weights), np.nan)
     share = weights / weights.sum()
     score = rho / rest + (z[0] * z[1] * (1 + rho * rho) - rho * (z[0] ** 2 + z[1] ** 2)) / rest**2
     owed = np.zeros(len(score))
@@ -176,4 +179,6 @@ def mean_variance_influence(z: np.ndarray, sd: float, weights: np.ndarray) -> np
     """How one more respondent moves mean and variance (times n), information from products of scores: (n, 2)."""
     scores = np.stack([z / sd, (z**2 - 1) / (2 * sd**2)], axis=1)
     information = (scores * (weights / weights.sum())[:, None]).T @ scores
+    if not np.linalg.cond(information) < 1e12:
+        raise ResponseError("a continuous item takes two values only: name it among the ordinal ones.")
     return np.linalg.solve(information, scores.T).T

@@ -13,4 +13,5 @@ def effective_n(weights: ArrayLike) -> float:
     4.0
     """
     w = np.asarray(weights, dtype=float)
+    w = w / w.max() if len(w) else w  # so that no square leaves the numbers' range
     return float(w.sum() ** 2 / (w @ w))

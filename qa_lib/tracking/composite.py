@@ -13,6 +13,7 @@ import pandas as pd
 
 from qa_lib.errors import DataWarning, StudyError
 from qa_lib.results import Provenance, Result
+from qa_lib.sufficient.values import check_columns, real_numbers
 from qa_lib.tracking.estimates import t_quantile
 from qa_lib.tracking.index_weights import ahp, critic, entropy
 from qa_lib.tracking.indicators import band
@@ -132,6 +133,7 @@ def _raw_values(table: pd.DataFrame, leaves: list[str]) -> pd.DataFrame:
     absent = [leaf for leaf in leaves if leaf not in table.columns]
     if absent:
         raise StudyError(f"the table has no column {', '.join(absent)}; the system needs {', '.join(leaves)}.")
+    check_columns(table, *leaves, error=StudyError)
     if table.index.has_duplicates or not len(table):
         raise StudyError("the table needs one row per unit, each with its own index label.")
     text = [
@@ -139,7 +141,7 @@ def _raw_values(table: pd.DataFrame, leaves: list[str]) -> pd.DataFrame:
     ]
     if text:
         raise StudyError(f"the table holds text in {', '.join(text)}; every indicator is a number, or missing.")
-    raw = table[leaves].astype(float)
+    raw = pd.DataFrame(real_numbers(table[leaves], error=StudyError), table.index, leaves)
     missing = raw.columns[raw.isna().any()].tolist()
     if missing:
         warnings.warn(

@@ -148,6 +148,8 @@ def control_chart(
             raise ResponseError(f"{name} is {given}; it must be positive.")
     if center is not None and not np.isfinite(center):
         raise ResponseError(f"center is {center}; it must be a number.")
+    if np.ndim(series) != 1:
+        raise ResponseError(f"the series has {np.ndim(series)} dimensions; a control chart is of one column.")
     values = _stable_process(pd.Series(series), kind, n, sd, baseline, center, sigma)
     if kind == "cusum":
         frame, rules = _cusum(values, slack, decision)
@@ -282,6 +284,8 @@ def _counts(labels, values, kind, sizes, first, center) -> _Series:
 
 def _numbers(given: ArrayLike, what: str) -> np.ndarray:
     try:
+        if np.iscomplexobj(given):
+            raise TypeError
         return pd.Series(given).to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):
         raise ResponseError(f"{what} holds text; a control chart needs numbers.") from None

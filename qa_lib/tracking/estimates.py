@@ -15,13 +15,13 @@ from statsmodels.stats.proportion import proportion_confint
 
 from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.results import Provenance, Result
+from qa_lib.sufficient.values import LARGEST, check_columns, real_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Weights = str | ArrayLike | None
 _BLOCK = 65_536
-_LARGEST = 1e100  # no answer is this large; its square would not be a number
 _NO_SPREAD = 1e-9  # what rounding leaves of the error of a mean of equal answers
 
 
@@ -235,52 +235,28 @@ def respondent_weights(weights: Weights, data: pd.DataFrame | pd.Series) -> np.n
     if isinstance(weights, pd.Series) and len(weights) == len(data) and not weights.index.equals(data.index):
         raise ResponseError("weights: the index of the Series differs from the data's; align them first.")
     try:
+        if np.asarray(weights).dtype.kind == "c":
+            raise TypeError
         w = np.asarray(weights, dtype=float)
     except (TypeError, ValueError):
         raise ResponseError("weights: not numeric; every respondent needs a number of zero or more.") from None
     if w.shape != (len(data),):
         raise ResponseError(f"weights: {w.size} weights for {len(data)} respondents.")
-    bad = ~np.isfinite(w) | (w < 0)
+    bad = ~np.isfinite(w) | (w < 0) | (w > LARGEST) | ((w > 0) & (w < 1 / LARGEST))
     if bad.any():
         raise ResponseError(
-            f"weights: {bad.sum()} of {len(w)} are missing, infinite or negative (first in row {bad.argmax()}). "
-            "Every respondent needs a weight of zero or more."
+            f"weights: {bad.sum()} of {len(w)} are missing, infinite or negative (first in row {bad.argmax()}), or "
+            f"beyond {1 / LARGEST:g} to {LARGEST:g}. Every respondent needs a weight of zero or more."
         )
     if len(w) and not w.any():
         raise ResponseError("weights: all are zero.")
     return w
 
 
-def check_columns(data: pd.DataFrame, *columns: object, what: str = "") -> None:
-    """Raise ``ResponseError`` when the data are no DataFrame, or lack one of the columns or hold it twice."""
-    where = f"{what}: " if what else ""
-    if not isinstance(data, pd.DataFrame):
-        raise ResponseError(f"{where}the data are a {type(data).__name__}; a DataFrame is needed.")
-    for column in columns:
-        if column not in data.columns:
-            raise ResponseError(f"{where}there is no column {column!r} in the data.")
-        if not data.columns.is_unique and (data.columns == column).sum() > 1:
-            raise ResponseError(f"{where}the data hold the column {column!r} twice; drop one.")
-
-
 def item_matrix(data: pd.DataFrame, items: Sequence[str]) -> np.ndarray:
     """Answers (n, items) as floats; missing columns and text are named in a ``ResponseError``."""
-    check_columns(data)
-    absent = [item for item in items if item not in data.columns]
-    if absent:
-        raise ResponseError(f"the data have no column {', '.join(map(repr, absent))}.")
     check_columns(data, *items)
-    try:
-        answers = data[list(items)].to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        text = [item for item in items if not pd.api.types.is_numeric_dtype(data[item])]
-        raise ResponseError(f"{', '.join(map(repr, text))}: not numeric; code the answers as numbers first.") from None
-    infinite = (np.abs(answers) > _LARGEST).any(axis=0)
-    if infinite.any():
-        raise ResponseError(
-            f"{items[int(infinite.argmax())]!r}: infinite values, or beyond ±{_LARGEST:g}; set them to missing."
-        )
-    return answers
+    return real_numbers(data[list(items)])
 
 
 def check_range(y: np.ndarray, names: Sequence[str], scale: tuple[float, float]) -> None:

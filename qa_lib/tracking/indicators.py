@@ -110,10 +110,10 @@ def nps(x: ArrayLike, weights: Weights = None, conf_level: float = 0.95) -> Esti
         "detractors": counts.share(answers <= 6),
     }
     up, down = shares["promoters"], shares["detractors"]
-    error = np.sqrt((up + down - (up - down) ** 2) / n)
+    error = np.sqrt(max(up + down - (up - down) ** 2, 0) / n)  # rounding may leave less than nothing
     rows = [_share_row("nps", up - down, error, *_adjusted_wald(up, down, n, conf_level), counts)]
     for term, share in shares.items():
-        error = np.sqrt(share * (1 - share) / n)
+        error = np.sqrt(max(share * (1 - share), 0) / n)
         rows.append(_share_row(term, share, error, *wilson(share, n, conf_level), counts))
     table = pd.DataFrame(rows)
     table[["estimate", "std_error", "conf_low", "conf_high"]] *= 100

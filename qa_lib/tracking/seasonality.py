@@ -13,6 +13,7 @@ from scipy import stats
 
 from qa_lib.errors import ResponseError
 from qa_lib.results import Provenance, Result
+from qa_lib.sufficient.values import real_numbers
 from qa_lib.tracking.estimates import plot_intervals, t_quantile
 
 if TYPE_CHECKING:
@@ -61,9 +62,12 @@ def seasonality(series: pd.Series, std_errors: pd.Series | None = None, conf_lev
     >>> float(seasonality(pd.Series(values, months)).tidy().set_index("term").loc["12", "estimate"].round(1))
     4.5
     """
-    values = pd.to_numeric(series, errors="coerce").dropna().astype(float)
-    if len(values) < series.notna().sum() or not np.isfinite(values).all():
-        raise ResponseError("the series holds text or infinite values; give numbers, missing ones as NaN.")
+    if not isinstance(series, pd.Series):
+        raise ResponseError(f"the series is a {type(series).__name__}; a Series with periods as its index is needed.")
+    try:
+        values = pd.Series(real_numbers(series)[:, 0], series.index).dropna()
+    except ResponseError:
+        raise ResponseError("the series holds text or infinite values; give numbers, missing ones as NaN.") from None
     when = _period_index(values.index)
     length = 4 if when.freqstr.startswith("Q") else 12
     number = when.quarter if length == 4 else when.month
@@ -73,6 +77,8 @@ def seasonality(series: pd.Series, std_errors: pd.Series | None = None, conf_lev
         raise ResponseError(
             f"seasonality needs two years: {2 * length} periods, every season twice; there are {len(values)} periods."
         )
+    if not values.std() > 1e-13 * values.abs().max():
+        raise ResponseError("the series never varies: it has no season.")
     contrast = np.vstack([np.eye(length - 1), -np.ones(length - 1)])
     design = np.column_stack([np.ones(len(values)), order, contrast[number - 1]])
     weights = np.ones(len(values)) if std_errors is None else 1 / _errors_of(std_errors, values) ** 2

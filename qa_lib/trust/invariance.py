@@ -17,6 +17,7 @@ from qa_lib.models.ordinal.wu_estabrook import STEPS as ORDINAL_STEPS
 from qa_lib.models.ordinal.wu_estabrook import invariance_syntax
 from qa_lib.models.solution import ModelFit
 from qa_lib.results import Provenance, Result
+from qa_lib.sufficient.values import check_columns
 
 STEPS = {
     "configural": (),
@@ -160,6 +161,7 @@ def invariance(
     partial = (partial,) if isinstance(partial, str) else tuple(partial)
     if not isinstance(data, pd.DataFrame):
         raise ModelError(f"data is a {type(data).__name__}: invariance needs the respondents' rows, a DataFrame.")
+    check_columns(data, *([group] if group in data.columns else []), what="group", error=ModelError)
     if group not in data.columns or data[group].nunique() < 2:
         raise ModelError(f"group must be a column with at least two values; {group!r} is not.")
     steps, fit_step = _ladder(model, data, {"estimator": estimator, "group": group, **options})

@@ -15,6 +15,7 @@ from scipy.stats import t as t_distribution
 
 from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.results import Provenance, Result
+from qa_lib.sufficient.values import real_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +166,8 @@ def _pairs(item: object, before: pd.Series, after: pd.Series) -> tuple[np.ndarra
     text = [when for when, x in (("before", before), ("after", after)) if not pd.api.types.is_numeric_dtype(x)]
     if text:
         raise ResponseError(f"retest: {item} ({', '.join(text)}) holds no numbers; convert it first.")
-    pairs = np.stack([x.to_numpy(dtype=float, na_value=np.nan) for x in (before, after)])
+    pairs = np.stack([real_numbers(x.rename(item), "retest")[:, 0] for x in (before, after)])
     pairs = pairs[:, ~np.isnan(pairs).any(axis=0)]
-    if not np.isfinite(pairs).all():
-        raise ResponseError(f"retest: {item} holds infinite values; set them to missing.")
     if pairs.shape[1] < 3:
         raise ResponseError(f"retest: {item} has {pairs.shape[1]} complete pairs; at least 3 are needed.")
     constant = [when for when, x in zip(("before", "after"), pairs, strict=True) if np.ptp(x) == 0]

@@ -18,6 +18,7 @@ from qa_lib.models.parameters import ParameterTable
 from qa_lib.models.solution import ModelFit
 from qa_lib.results import Provenance, Result
 from qa_lib.sufficient.resample import bootstrap_moments
+from qa_lib.sufficient.values import check_columns, real_numbers
 from qa_lib.trust.common_method import marker_check, one_factor_check
 
 
@@ -252,7 +253,8 @@ def _htmt(
 
 
 def _correlation(cov: np.ndarray) -> np.ndarray:
-    sd = np.sqrt(np.diagonal(cov, axis1=-2, axis2=-1))
+    variance = np.diagonal(cov, axis1=-2, axis2=-1)
+    sd = np.sqrt(np.where(variance > 0, variance, np.nan))
     return cov / (sd[..., :, None] * sd[..., None, :])
 
 
@@ -264,7 +266,9 @@ def _outside(
         return pd.DataFrame()
     if not isinstance(data, pd.DataFrame) or any(name not in data for name in wanted):
         raise ResponseError(f"{' and '.join(wanted)} must be columns of the data; pass the respondents' answers.")
-    scores = pd.DataFrame({name: data[list(items)].mean(axis=1) for name, items in dimensions.items()})
+    check_columns(data, *wanted, *(item for items in dimensions.values() for item in items))
+    answers = {name: pd.DataFrame(real_numbers(data[list(items)]), data.index) for name, items in dimensions.items()}
+    scores = pd.DataFrame({name: own.mean(axis=1) for name, own in answers.items()})
     parts = []
     if criterion is not None:
         parts.append(_criterion(scores, data[criterion], criterion, conf_level))

@@ -15,6 +15,7 @@ from statsmodels.stats.multitest import multipletests
 
 from qa_lib.errors import NotConvergedWarning, ResponseError
 from qa_lib.results import Provenance, Result
+from qa_lib.sufficient.values import check_columns, real_numbers
 from qa_lib.sufficient.weights import effective_n
 from qa_lib.voice.dictionary import Themes, read_themes
 from qa_lib.voice.estimates import change_row, difference_row, mean_row, share_row
@@ -137,7 +138,7 @@ def comments(
         past = _Sample(_mentioned(before, column, spoke, themes), earlier, np.full(spoke.sum(), np.nan))
     table = _table(now, past, themes, scale, conf_level, satisfaction is not None)
     covered = share_row(mentioned.any(axis=1).to_numpy(), now.w, conf_level)
-    found, topic_of, converged = _topics(data[column], now, minimum, conf_level, seed)
+    found, topic_of, converged = _topics(data[column][said], now, minimum, conf_level, seed)
     if not converged:
         warnings.warn("the topic model did not converge; its topics are unsure.", NotConvergedWarning, stacklevel=2)
     settings = {"column": column, "minimum": minimum, "seed": seed, "conf_level": conf_level, "scale": tuple(scale)}
@@ -161,27 +162,28 @@ class _Sample:
 def _weights(data: pd.DataFrame, weights: str | ArrayLike | None) -> np.ndarray:
     if weights is None:
         return np.ones(len(data))
-    if isinstance(weights, str) and weights not in data:
-        raise ResponseError(f"weights: there is no column {weights!r} in the data.")
-    w = np.asarray(data[weights] if isinstance(weights, str) else weights, dtype=float)
-    if w.shape != (len(data),) or not np.isfinite(w).all() or (w < 0).any():
-        raise ResponseError(f"weights: every one of the {len(data)} respondents needs a weight of zero or more.")
+    if isinstance(weights, str):
+        check_columns(data, weights, what="weights")
+    given = data[weights] if isinstance(weights, str) else pd.Series(weights)
+    w = real_numbers(given.rename("weights"))[:, 0]
+    if w.shape != (len(data),) or np.isnan(w).any() or (w < 0).any() or not w.any():
+        raise ResponseError(
+            f"weights: every one of the {len(data)} respondents needs a weight of zero or more, and some more."
+        )
     return w
 
 
 def _said(data: pd.DataFrame, column: str) -> np.ndarray:
     """Who wrote something. Raises ``ResponseError`` where the column is absent or nobody did."""
-    if column not in data:
-        raise ResponseError(f"the data have no column {column!r}.")
+    check_columns(data, column)
     return data[column].map(says_something).to_numpy(dtype=bool)
 
 
 def _answers(data: pd.DataFrame, satisfaction: str | None) -> np.ndarray:
     if satisfaction is None:
         return np.full(len(data), np.nan)
-    if satisfaction not in data:
-        raise ResponseError(f"the data have no column {satisfaction!r}.")
-    return pd.to_numeric(data[satisfaction]).to_numpy(dtype=float)
+    check_columns(data, satisfaction)
+    return real_numbers(data[satisfaction])[:, 0]
 
 
 def _mentioned(data: pd.DataFrame, column: str, said: np.ndarray, themes: Themes) -> pd.DataFrame:
@@ -241,7 +243,7 @@ def _topics(
     texts: pd.Series, now: _Sample, minimum: int, conf_level: float, seed: int
 ) -> tuple[pd.DataFrame, pd.Series, bool]:
     bare = ~now.mentioned.any(axis=1)
-    found = topics(texts[bare.index[bare]].tolist(), minimum, seed)
+    found = topics(texts[bare.to_numpy()].tolist(), minimum, seed)
     everyone = np.full(len(bare), -1)
     everyone[bare.to_numpy()] = found.of
     rows = []

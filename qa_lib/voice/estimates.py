@@ -22,7 +22,7 @@ def share_row(hit: np.ndarray, w: np.ndarray, conf_level: float) -> Row:
         return {"n": 0}
     share, n = float(w @ hit / w.sum()), effective_n(w)
     low, high = proportion_confint(share * n, n, alpha=1 - conf_level, method="wilson")
-    std_error = float(np.sqrt(share * (1 - share) / n))
+    std_error = float(np.sqrt(max(share * (1 - share), 0) / n))  # rounding may leave a share above one
     return {"n": int(hit.sum()), "estimate": share, "std_error": std_error, "conf_low": low, "conf_high": high}
 
 

@@ -155,4 +155,5 @@ def _deviations(block: Block, at: Evaluation) -> tuple[np.ndarray, np.ndarray]:
     """Standard deviations of all variables, covariates' share included, and of their residuals."""
     directed, symmetric, *_ = fill(block, at.x)
     total = np.linalg.inv(np.eye(len(directed)) - directed)
-    return np.sqrt(np.diag(total @ symmetric @ total.T)), np.sqrt(np.abs(np.diag(symmetric)))
+    with np.errstate(invalid="ignore"):  # a variance below zero has no root
+        return np.sqrt(np.diag(total @ symmetric @ total.T)), np.sqrt(np.abs(np.diag(symmetric)))

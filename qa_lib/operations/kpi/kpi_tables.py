@@ -10,6 +10,7 @@ import pandas as pd
 from qa_lib.errors import DataWarning, ResponseError
 from qa_lib.operations.kpi.kpi_spec import KpiSpec, Table
 from qa_lib.study.dates import iso_moments
+from qa_lib.sufficient.values import check_columns
 
 LEDGER_COLUMNS = ["file", "row", "column", "before", "after", "reason", "count"]
 _OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})\s*$"
@@ -24,6 +25,7 @@ def ready(
 
     Raises ResponseError when a needed column is absent, the table is empty, or time zones are mixed.
     """
+    check_columns(records, *records.columns, what=name, ordered=False)
     if records.empty:
         raise ResponseError(f"{name}: no rows. Leave the table out, or give one with records.")
     times = [column for column in dict.fromkeys([table.at, *table.times]) if column in records or not shipped]

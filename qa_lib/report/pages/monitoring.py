@@ -23,6 +23,8 @@ from qa_lib.tracking.estimates import Estimates, mean_estimates, mean_table
 from qa_lib.tracking.periods import change
 
 SIGNIFICANCE = 0.05
+RATED_FROM = 3
+"""Scored contacts from which an agent has a mean, a rating and a comment in a month's report."""
 _BANDS = {"improve": "needs_improvement", "fail": "inadequate"}
 _VERDICTS = {"met": "good", "not_met": "bad"}
 _CHANGES = {"improved": "good", "worse": "bad"}
@@ -166,20 +168,23 @@ def _word(page: ReportPage, dimension: str, term: str, sentence: str = "", row=N
 
 
 def agents(page: ReportPage, found: Scorecards | None, reviews: pd.DataFrame | None) -> None:
-    """Every agent's score; in months a comment beside it."""
+    """Every agent's score; in months a comment beside it, both from ``RATED_FROM`` contacts on."""
     if found is None or reviews is None:
         return
     text = page.text
     page.section("agents_scores")
     rows = reviews.sort_values("estimate", ascending=False, ignore_index=True)
-    low = rows[rows["conf_high"] < found.rubric.pass_mark]["agent"].tolist()
+    few = rows["n"].lt(RATED_FROM) & has_comments(page)
+    rows = pd.concat([rows[~few], rows[few].sort_values("agent")], ignore_index=True)
+    few = rows["n"].lt(RATED_FROM) & has_comments(page)
+    low = rows[(rows["conf_high"] < found.rubric.pass_mark) & ~few]["agent"].tolist()
     if low:
         display.paragraph(text("agents_low", agents=text.join(low), mark=text.count(found.rubric.pass_mark)))
     table = pd.DataFrame(
         {
             text("mon_agent"): rows["agent"],
             text("n_monitored"): rows["n"].map(text.count),
-            text("mon_score"): rows["estimate"].map(text.number),
+            text("mon_score"): rows["estimate"].map(text.number).mask(few, text("mon_too_few")),
             text("interval_95"): [
                 text.interval(*pair) for pair in zip(rows["conf_low"], rows["conf_high"], strict=True)
             ],
@@ -188,12 +193,12 @@ def agents(page: ReportPage, found: Scorecards | None, reviews: pd.DataFrame | N
             text("core_failures"): rows["core_failed"].map(text.count),
         }
     )
+    table.loc[few, [text("interval_95"), text("ops_rating"), text("mon_passed")]] = "–"
     classes = {(place, 2): "bad" for place, agent in enumerate(rows["agent"]) if agent in low}
     if not is_day(page):
-        table[text("change")] = rows["change"].map(text.signed)
-        classes |= {
-            (place, 7): _CHANGES[verdict] for place, verdict in enumerate(rows["change_verdict"]) if verdict in _CHANGES
-        }
+        table[text("change")] = rows["change"].map(text.signed).mask(few, "–")
+        moved = rows["change_verdict"].mask(few)
+        classes |= {(place, 7): _CHANGES[verdict] for place, verdict in enumerate(moved) if verdict in _CHANGES}
     display.table(table, text("caption_agents"), classes=classes, most=display.MOST_ROWS)
     if has_comments(page):
         comments = [_comment(page, found, row) for row in rows.itertuples()]
@@ -206,6 +211,8 @@ def _comment(page: ReportPage, found: Scorecards, row) -> str:
     text, parts = page.text, []
     if row.core_failed:
         parts.append(text("comment_core", n=text.count(row.core_failed)))
+    if row.n < RATED_FROM:
+        return "".join([*parts, text("comment_too_few", n=RATED_FROM)]).strip()
     proven = found.training[(found.training["agent"] == row.agent) & (found.training["need"] == "proven")]["item"]
     if len(proven):
         parts.append(text("comment_proven", items=_quoted(page, found, proven)))

@@ -129,7 +129,7 @@ def delta_error(gradient: np.ndarray, cov: np.ndarray, n: float) -> float:
     gradient : (p, p) symmetric, so that dg = tr(G dS) (Browne 1984, eq. 2.20, in matrix form).
     """
     product = gradient @ cov
-    return float(np.sqrt(2 * (product * product.T).sum() / (n - 1)))
+    return float(np.sqrt(2 * max((product * product.T).sum(), 0) / (n - 1)))  # rounding may leave less than nothing
 
 
 def perturbed(cov: np.ndarray, step: float = 1e-4) -> np.ndarray:
