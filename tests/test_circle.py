@@ -45,7 +45,7 @@ def test_survey_means_are_on_0_100(parts):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"felt": [{"item": "Z9", "touchpoint": "keep", "element": "people"}]}, ResponseError, "no item 'Z9'"),
+        ({"felt": [{"item": "Z9", "touchpoint": "keep", "element": "people"}]}, ResponseError, "no column 'Z9'"),
         ({"felt": [{"item": "S1", "touchpoint": "moon", "element": "people"}]}, ResponseError, "'moon' is not on"),
         ({"felt": [{"item": "S1", "touchpoint": "keep", "element": "luck"}]}, StudyError, "element"),
     ],

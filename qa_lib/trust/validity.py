@@ -65,7 +65,8 @@ def htmt(r: np.ndarray, groups: Sequence[Sequence[int]], geometric: bool = False
     if geometric:
         between = np.exp(between)
     within = np.sqrt(np.diagonal(between, axis1=-2, axis2=-1))
-    return between / (within[..., :, None] * within[..., None, :])
+    both = within[..., :, None] * within[..., None, :]
+    return between / np.where(both > 0, both, np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,14 +282,16 @@ def _criterion(scores: pd.DataFrame, values: pd.Series, name: str, conf_level: f
     """Correlations with the criterion, intervals by Fisher's z (1921)."""
     r = scores.corrwith(values)
     n = scores.notna().mul(values.notna(), axis=0).sum()
-    reach = norm.ppf(0.5 + conf_level / 2) / np.sqrt(n - 3)
+    reach = norm.ppf(0.5 + conf_level / 2) / np.sqrt(n.where(n > 3) - 3)
+    with np.errstate(divide="ignore"):  # of a perfect correlation z is infinite
+        z = np.arctanh(r)
     return pd.DataFrame(
         {
             "term": "criterion",
             "lhs": r.index,
             "rhs": name,
             "estimate": r.to_numpy(),
-            "conf_low": np.tanh(np.arctanh(r) - reach).to_numpy(),
-            "conf_high": np.tanh(np.arctanh(r) + reach).to_numpy(),
+            "conf_low": np.tanh(z - reach).to_numpy(),
+            "conf_high": np.tanh(z + reach).to_numpy(),
         }
     )
