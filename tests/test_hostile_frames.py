@@ -79,6 +79,7 @@ OUTCOME = {"satisfaction": "sat"}
 TWO = {"id": "x", "children": [{"id": "R1", "weight": 0.4}, {"id": "R2", "weight": 0.6}]}
 CALLS = {
     "action_effects": (survey, lambda f: qa.action_effects(f, actions(), values={"r": ITEMS[:3]})),
+    "agent_reviews": (monitored_contacts, lambda f: qa.agent_reviews(qa.score_contacts(f, RUBRIC))),
     "agreement": (survey, lambda f: qa.agreement(some(f, ITEMS[:2]), "ordinal", **SMALL)),
     "calibrate": (monitored_contacts, lambda f: qa.calibrate(qa.score_contacts(f, RUBRIC))),
     "comments": (survey, lambda f: qa.comments(f, "comment", satisfaction="sat", weights="weight")),
@@ -101,6 +102,7 @@ CALLS = {
     "gap_reliability": (survey, lambda f: qa.gap_reliability(f, [("R1", "T1"), ("R2", "T2")], weights="weight")),
     "invariance": (survey, lambda f: qa.invariance(SYNTAX, f, "period")),
     "ipa": (survey, lambda f: qa.ipa("zero_order_r", some(f, ITEMS), outcome=f.get("sat"), **SMALL)),
+    "item_focus": (monitored_contacts, lambda f: qa.item_focus(qa.score_contacts(f, RUBRIC))),
     "kano": (survey, lambda f: qa.kano(some(f, ["R1", "R2"]), some(f, ["R1", "R2"]))),
     "kpi_cases": (tickets, lambda f: qa.kpi_cases({"tickets": f}, None, "resolution_time")),
     "kpis": (tickets, lambda f: qa.kpis({"tickets": f}, by="branch")),
