@@ -86,7 +86,10 @@ def draft(files: str | Path | Sequence[str | Path]) -> Draft:
     columns = _columns(paths)
     items, groups = items_of([column for column in columns if column.kind == "item"], len(paths))
     if not items:
-        raise StudyError(f"{paths[0]}: no column looks like an item: few whole numbers, or words of a known scale.")
+        raise StudyError(
+            f"{paths[0]}: no column looks like an item: few whole numbers, or words of a known scale. Columns of "
+            "decimal numbers are scores, no answers: qa.reliability, qa.cfa and the others take them as a DataFrame."
+        )
     items, dimensions, how = _with_dimensions(with_outcomes(items), groups)
     kept = {name for item in items for name in item.columns}
     lone = [replace(c, kind="segment") for c in columns if c.kind == "item" and c.name not in kept]
