@@ -24,13 +24,14 @@ PICTURE = base64.b64decode(
 RUNNING = ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "=HYPERLINK('x')"]
 
 
-def page_html(lang: str, rows: str) -> str:
+def page_html(lang: str, rows: str, words: tuple[int, ...] = (0,)) -> str:
     text = Text(lang)
     heads = [text("dimension"), text("mean"), text("interval_95"), text("p"), text("share")]
-    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    classes = [' class="word"' if place in words else "" for place in range(len(heads))]
+    head = "".join(f'<th scope="col"{kind}>{name}</th>' for name, kind in zip(heads, classes, strict=True))
     figure = f'<figure><img src="data:image/png;base64,{base64.b64encode(PICTURE).decode()}" alt="x"></figure>'
     return (
-        f'<html><body><h1 id="top">Title</h1><h2 id="part/one">Part: one?</h2>{figure}<table class="left1">'
+        f'<html><body><h1 id="top">Title</h1><h2 id="part/one">Part: one?</h2>{figure}<table>'
         f"<caption>Caption &amp; words</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         "</body></html>"
     )
@@ -82,11 +83,13 @@ def test_numbers_are_the_pages_own_and_text_never_runs(pages):
 
 def test_a_number_in_a_column_of_words_stays_a_word(pages):
     page = pages[0]
-    page.html.write_text(page_html(page.lang, row("=3", "5", "–", "–", "–") + row("007", "1", "–", "–", "–")), "utf-8")
+    rows = row("=3", "5", "–", "–", "late") + row("007", "1", "–", "–", "12")
+    page.html.write_text(page_html(page.lang, rows, words=(0, 4)), "utf-8")
     export([page], [], xlsx=True, docx=False)
     sheet = openpyxl.load_workbook(files_of(page.folder, page.lang)[0]).worksheets[1]
-    assert sheet.cell(6, 1).value == "007"
-    assert sheet.cell(5, 2).value == 5
+    assert [sheet.cell(6, column).value for column in (1, 2, 5)] == ["007", 1, "12"]
+    for place in (4, 5, 6):  # the head and both rows
+        assert [sheet.cell(place, column).alignment.horizontal for column in (1, 2, 5)] == ["left", "right", "left"]
 
 
 def test_contents_link_every_sheet(pages):

@@ -70,7 +70,7 @@ def _add(document: DocumentType, place: int, table: Table, text: Text) -> None:
             paragraph = row.cells[column].paragraphs[0]
             paragraph.add_run(_CONTROL.sub("", written)).font.size = size
             paragraph.paragraph_format.space_after = Pt(2)
-            _align(paragraph, column < table.text_columns, last=line == len(table.rows))
+            _align(paragraph, column in table.words, last=line == len(table.rows))
     _rules(shown)
     note = document.add_paragraph()
     note.add_run(text("export_note")).italic = True

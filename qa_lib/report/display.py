@@ -109,8 +109,7 @@ def table(
     body = "".join(_table_row(position, row, kinds, classes, foreign) for position, row in enumerate(rows))
     html = (
         f'<div class="table" role="region" tabindex="0" aria-label="{escape(caption)}">'
-        f'<table class="left{text_columns}">'
-        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
     if most is not None and len(frame) > most:
         html = f'<details class="long"><summary>{escape(caption)} ({len(frame)})</summary>{html}</details>'

@@ -27,14 +27,14 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as a page shows it: ``rows`` of strings, the first ``text_columns`` of them words."""
+    """A table as a page shows it: ``rows`` of strings; the columns at the places ``words`` hold words, not figures."""
 
     page: str
     section: str
     caption: str
     columns: list[str]
     rows: list[list[str]]
-    text_columns: int
+    words: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,10 @@ def read_page(page: Page) -> Contents:
 
 def _table(element: HtmlElement, page: str, section: str) -> Table:
     rows = [[_words(cell) for cell in row] for row in element.iter("tr")]
-    named = re.search(r"left(\d+)", element.get("class", ""))
     caption = element.find("caption")
-    return Table(
-        page, section, "" if caption is None else _words(caption), rows[0], rows[1:], int(named[1]) if named else 1
-    )
+    head = enumerate(next(element.iter("tr")))
+    words = frozenset(place for place, cell in head if not {"text", "word"}.isdisjoint(cell.classes))
+    return Table(page, section, "" if caption is None else _words(caption), rows[0], rows[1:], words)
 
 
 def _words(element: HtmlElement) -> str:

@@ -62,19 +62,20 @@ def _fill(sheet: Worksheet, table: Table) -> None:
     for column, name in enumerate(table.columns, 1):
         head = _write(sheet.cell(_HEAD, column), name)
         head.font, head.border = Font(bold=True), _RULE
-        head.alignment = Alignment(horizontal="left" if column <= table.text_columns else "right", wrap_text=True)
+        side = "left" if column - 1 in table.words else "right"
+        head.alignment = Alignment(horizontal=side, wrap_text=True)
         cells = [row[column - 1] for row in table.rows if len(row) >= column]
         longest = max((_width(value) for value in cells), default=0)
         sheet.column_dimensions[get_column_letter(column)].width = min(max(longest, 8) + 2, 60)
     for place, row in enumerate(table.rows, _HEAD + 1):
         for column, value in enumerate(row, 1):
-            number = _number(value) if column > table.text_columns else None
+            number = None if column - 1 in table.words else _number(value)
             if number is None:
                 cell = _write(sheet.cell(place, column), value)
             else:
                 cell = sheet.cell(place, column, number[0])
                 cell.number_format = number[1]
-            cell.alignment = Alignment(horizontal="left" if column <= table.text_columns else "right")
+            cell.alignment = Alignment(horizontal="left" if column - 1 in table.words else "right")
     sheet.freeze_panes = sheet.cell(_HEAD + 1, 2)
 
 
