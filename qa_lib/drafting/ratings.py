@@ -141,9 +141,8 @@ def _overall(rests: Mapping[str, pd.Series]) -> pd.Series:
 
 def _going_together(answers: pd.Series, rest: pd.Series) -> float:
     """The larger of the correlations with all codes and without those at the ends; 0 where it may be chance."""
-    return max(
-        _correlation(answers, rest), _correlation(_inner(answers.to_frame()).iloc[:, 0], rest), key=abs
-    ).__abs__()
+    inner = _inner(answers.to_frame()).iloc[:, 0]
+    return max(abs(_correlation(answers, rest)), abs(_correlation(inner, rest)))
 
 
 def _correlation(a: pd.Series, b: pd.Series) -> float:
