@@ -50,7 +50,7 @@ def test_from_an_export_to_responses(name, tmp_path):
     assert created.exit_code == 0, created.output
     checked = run.invoke(app, ["check", str(folder)])
     assert checked.exit_code == 0, checked.output
-    assert {line.partition(":")[0] for line in checked.output.splitlines()} == {"confirm"}
+    assert {line.partition(":")[0] for line in checked.output.splitlines()} == {"confirm", "To confirm"}
     study = qa.read_study(folder)
     responses = study.responses("2026-10")
     truth = files.answers()

@@ -181,7 +181,7 @@ def test_without_satisfaction_or_themes_the_page_stands(tmp_path, shown):
 @pytest.mark.parametrize(("spec", "planned"), [({}, True), ({"comments": []}, False)])
 def test_the_page_is_planned_only_where_comments_are_declared(tmp_path, spec, planned):
     study = read_study(study_of(tmp_path, SAID, **spec))
-    pages = plan_pages(study, "2026-10", study.responses().data, tmp_path, [], ["en"])
+    pages = plan_pages(study, "2026-10", study.responses().data, tmp_path / "2026-10", [], ["en"])
     names = [page.notebook.stem for page in pages]
     assert ("4_comments" in names) is planned
     if planned:
