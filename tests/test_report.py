@@ -71,7 +71,7 @@ def test_the_drop_of_one_branch_is_on_the_front_page(rendered, workspace):
     branches = {"Airport", "Harbour", "Old Town", "Riverside", "Station", "University"}
     assert branches <= set(responsiveness)
     assert min(branches, key=responsiveness.get) == "Riverside"
-    assert re.search(r"<li>Riverside: Responsiveness is [\d.]+ points below", html)
+    assert re.search(r"<li>Branch Riverside: Responsiveness is [\d.]+ points below", html)
 
 
 def test_a_second_run_keeps_what_is_unchanged(rendered, workspace):
