@@ -8,7 +8,7 @@ import pandas as pd
 from qa_lib.errors import QaError, ResponseError
 
 LARGEST = 1e100
-"""No answer is this large: its square's square would still be a number, and so would that of its inverse."""
+"""No answer is this large. Its square still is a number, and so is that of its inverse."""
 
 
 def check_columns(
@@ -48,11 +48,13 @@ def check_columns(
 
 
 def real_numbers(values: pd.DataFrame | pd.Series, what: str = "", error: type[QaError] = ResponseError) -> np.ndarray:
-    """The cells as floats, NaN where missing. Raises ``error`` for text, dates, complex and infinite numbers, and for
-    numbers beyond ±1e100, whose squares are none; the column is named. What is smaller than 1e-100 is zero.
+    """The cells as floats (rows, columns), NaN where missing; a Series is one column.
 
-    >>> real_numbers(pd.Series([1, None]), "x").tolist()
-    [1.0, nan]
+    What is smaller than 1e-100 is zero. Raises ``error`` for text, dates, complex and infinite numbers, and for numbers
+    beyond ±1e100; the column is named.
+
+    >>> real_numbers(pd.Series([1, None])).tolist()
+    [[1.0], [nan]]
     """
     table = values.to_frame() if isinstance(values, pd.Series) else values
     where = f"{what}: " if what else ""
