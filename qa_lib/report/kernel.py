@@ -132,6 +132,11 @@ class _PageProvisioner(LocalProvisioner):
         self.process, self.pid, self.pgid = _ForkedProcess(pid), pid, pid
         return self.connection_info
 
+    async def kill(self, restart: bool = False) -> None:
+        """Ends the kernel and sees it end; its manager would look again after 0.1 s."""
+        await super().kill(restart)
+        await self.wait()
+
     async def wait(self) -> int | None:
         while self.process is not None and self.process.poll() is None:
             await asyncio.sleep(0.005)
