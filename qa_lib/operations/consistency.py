@@ -139,10 +139,6 @@ def _arrays(records: pd.DataFrame, value: str, factors: Sequence[str]) -> tuple[
     """Values (n,) and the codes of every factor (n,), of the records that have all of them."""
     if not factors:
         raise ResponseError("consistency: name a factor, such as the column of agents, branches or periods.")
-    if not isinstance(records, pd.DataFrame):
-        raise ResponseError(f"consistency: the records are a {type(records).__name__}; a DataFrame is needed.")
-    if absent := [column for column in (value, *factors) if column not in records]:
-        raise ResponseError(f"consistency: there is no column {absent[0]!r}.")
     check_columns(records, value, *factors, what="consistency")
     y = real_numbers(pd.to_numeric(records[value], errors="coerce"), "consistency")[:, 0]
     if not np.isfinite(y).any():

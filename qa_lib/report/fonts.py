@@ -34,10 +34,8 @@ def embedded_font(characters: frozenset[str]) -> str:
     another.
     """
     with _READING:
-        mapped = _font().getBestCmap()
-        glyphs = {
-            ord(character): mapped[ord(character)] for character in sorted(characters) if ord(character) in mapped
-        }
+        drawn = _font().getBestCmap()
+        glyphs = {code: drawn[code] for code in sorted(map(ord, characters)) if code in drawn}
         if not glyphs:
             return ""
         encoded = base64.b64encode(_woff(glyphs)).decode()

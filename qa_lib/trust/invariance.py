@@ -161,8 +161,8 @@ def invariance(
     partial = (partial,) if isinstance(partial, str) else tuple(partial)
     if not isinstance(data, pd.DataFrame):
         raise ModelError(f"data is a {type(data).__name__}: invariance needs the respondents' rows, a DataFrame.")
-    check_columns(data, *([group] if group in data.columns else []), what="group", error=ModelError)
-    if group not in data.columns or data[group].nunique() < 2:
+    check_columns(data, group, what="group", error=ModelError)
+    if data[group].nunique() < 2:
         raise ModelError(f"group must be a column with at least two values; {group!r} is not.")
     steps, fit_step = _ladder(model, data, {"estimator": estimator, "group": group, **options})
     fits = {step: fit_step(step, partial) for step in steps}

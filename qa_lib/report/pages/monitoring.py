@@ -173,10 +173,10 @@ def agents(page: ReportPage, found: Scorecards | None, reviews: pd.DataFrame | N
         return
     text = page.text
     page.section("agents_scores")
-    rows = reviews.sort_values("estimate", ascending=False, ignore_index=True)
-    few = rows["n"].lt(RATED_FROM) & has_comments(page)
-    rows = pd.concat([rows[~few], rows[few].sort_values("agent")], ignore_index=True)
-    few = rows["n"].lt(RATED_FROM) & has_comments(page)
+    rows = reviews.assign(few=reviews["n"].lt(RATED_FROM) & has_comments(page))
+    rows = rows.sort_values("estimate", ascending=False)
+    rows = pd.concat([rows[~rows["few"]], rows[rows["few"]].sort_values("agent")], ignore_index=True)
+    few = rows["few"]
     low = rows[(rows["conf_high"] < found.rubric.pass_mark) & ~few]["agent"].tolist()
     if low:
         display.paragraph(text("agents_low", agents=text.join(low), mark=text.count(found.rubric.pass_mark)))
